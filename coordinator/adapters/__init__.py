@@ -1,0 +1,1 @@
+"""One module a table or outside system. Adapters take ``tx`` first and never commit."""

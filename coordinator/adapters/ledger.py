@@ -1,0 +1,187 @@
+"""The ledger: which chunks the client says it has sent, in Redis.
+
+Rule: advice for progress, never proof. Whatever is in here can be rebuilt from S3, and an upload
+completes without it. All keys of an upload share a hash tag, so a report is one script on one node.
+A session of 10,000 chunks costs at most 256 KiB: ETags lie packed in hashes of 100 fields, which
+Redis keeps as one listpack each, and the rest are two bitmaps.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from importlib import resources
+from typing import Any, Final, cast
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from coordinator.domain import ids
+from coordinator.domain.errors import InvalidFieldError, UploadNotFoundError, WrongPhaseError
+from coordinator.domain.uploads import Owner, Upload
+
+_BUCKET: Final = 100
+_BATCH: Final = 1_000
+_MD5_HEX: Final = 32
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One chunk as a client reports it."""
+
+    index: int
+    etag: str | None = None
+    failed: bool = False
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """What came of a report: a word a chunk, in the order given, and the count after it."""
+
+    words: list[str]
+    uploaded: int
+    total: int
+
+
+class Chunks(msgspec.Struct, frozen=True):
+    """What the ledger holds of one upload."""
+
+    uploaded: frozenset[int]
+    failed: frozenset[int]
+
+
+def _script(redis: Redis, name: str) -> AsyncScript:
+    source = resources.files("coordinator.adapters").joinpath(f"lua/{name}.lua")
+    return redis.register_script(source.read_text("utf-8"))
+
+
+def _key(upload_id: UUID, part: str) -> str:
+    return "{" + ids.encode(ids.UPLOAD, upload_id) + "}:" + part
+
+
+def _etags_key(upload_id: UUID, bucket: int) -> str:
+    return _key(upload_id, f"etags:{bucket}")
+
+
+def _main_keys(upload_id: UUID) -> list[str]:
+    return [_key(upload_id, part) for part in ("head", "uploaded", "failed")]
+
+
+def _all_keys(upload: Upload) -> list[str]:
+    buckets = range(upload.plan.chunk_count // _BUCKET + 1)
+    return _main_keys(upload.id) + [_etags_key(upload.id, bucket) for bucket in buckets]
+
+
+def _pack(etag: str) -> bytes:
+    """Pack an ETag of 32 hex digits into 16 bytes; mark others with a quote."""
+    bare = etag.strip('"')
+    try:
+        packed = bytes.fromhex(bare) if len(bare) == _MD5_HEX else b""
+    except ValueError:
+        packed = b""
+    return packed if packed and packed.hex() == bare else b'"' + bare.encode()
+
+
+def _members(bitmap: bytes) -> frozenset[int]:
+    return frozenset(
+        at * 8 + bit
+        for at, byte in enumerate(bitmap)
+        if byte
+        for bit in range(8)
+        if byte & (0x80 >> bit)
+    )
+
+
+class Ledger:
+    """The ledgers of all uploads. ``redis`` is opened and closed by the composition root."""
+
+    def __init__(self, redis: Redis, *, lifetime: timedelta) -> None:
+        self._redis = redis
+        self._lifetime_ms = int(lifetime.total_seconds() * 1000)
+        self._report = _script(redis, "report")
+        self._read = _script(redis, "read")
+        self._reset = _script(redis, "reset")
+
+    async def report(
+        self, upload_id: UUID, owner: Owner, reports: Sequence[Report], *, total: int | None = None
+    ) -> Reported | None:
+        """Note reports, all or none, in one round trip; ``None`` when the head must be rebuilt.
+
+        Raises:
+            UploadNotFoundError: the upload is somebody else's.
+            WrongPhaseError: its chunk list is frozen or it is over.
+            InvalidFieldError: an index is out of range or ``total`` is wrong; nothing was noted.
+
+        """
+        keys = _main_keys(upload_id)
+        numbers: dict[int, int] = {}
+        flat: list[Any] = []
+        for each in reports:
+            number = 0
+            if each.etag and not each.failed:
+                bucket = each.index // _BUCKET
+                if bucket not in numbers:
+                    keys.append(_etags_key(upload_id, bucket))
+                    numbers[bucket] = len(keys)
+                number = numbers[bucket]
+            state = "failed" if each.failed else "uploaded"
+            flat += [each.index, state, number, _pack(each.etag or "") if number else b""]
+        head = [owner.tenant, owner.user or "", "" if total is None else total, self._lifetime_ms]
+        answer = cast("list[Any]", await self._report(keys=keys, args=[*head, *flat]))
+        return _read_answer(answer)
+
+    async def read(self, upload_id: UUID) -> Chunks | None:
+        """Read what is known, in one round trip; ``None`` when Redis has forgotten the upload."""
+        answer = cast("list[Any]", await self._read(keys=_main_keys(upload_id)))
+        if not answer[0]:
+            return None
+        return Chunks(_members(answer[1]), _members(answer[2]))
+
+    async def open(self, upload: Upload) -> None:
+        """Start an empty ledger, for an upload that has no chunks in S3 yet."""
+        await self.rebuild(upload, {})
+
+    async def rebuild(self, upload: Upload, held: Mapping[int, str]) -> None:
+        """Replace what is known by what S3 holds: chunk index to ETag."""
+        head: dict[str, str | int] = {
+            "tenant": upload.tenant,
+            "user": upload.user_id,
+            "phase": upload.phase,
+            "total": upload.plan.chunk_count,
+            "generation": upload.generation,
+        }
+        fields = [text for field in head.items() for text in field]
+        await self._reset(keys=_all_keys(upload), args=[self._lifetime_ms, *fields])
+        if upload.is_open:
+            owner = Owner(upload.tenant, upload.user_id)
+            reports = [Report(index, etag) for index, etag in sorted(held.items())]
+            for at in range(0, len(reports), _BATCH):
+                await self.report(upload.id, owner, reports[at : at + _BATCH])
+
+    async def answers(self) -> bool:
+        """Say whether Redis answers now."""
+        try:
+            return bool(await self._redis.ping())
+        except (RedisConnectionError, RedisTimeoutError):
+            return False
+
+    async def forget(self, upload: Upload) -> None:
+        """Drop all keys of an upload that has moved on; the next report rebuilds the head."""
+        await self._redis.delete(*_all_keys(upload))
+
+
+def _read_answer(answer: Sequence[Any]) -> Reported | None:
+    kind, rest = answer[0].decode(), answer[1:]
+    match kind:
+        case "done":
+            return Reported([word.decode() for word in rest[2:]], int(rest[0]), int(rest[1]))
+        case "miss":
+            return None
+        case "denied":
+            raise UploadNotFoundError
+        case "closed":
+            raise WrongPhaseError(phase=rest[0].decode(), event="report chunks")
+        case "total":
+            raise InvalidFieldError("totalChunks", f"This upload has {int(rest[0])} chunks.")
+        case _:
+            raise InvalidFieldError("chunkIndex", f"There is no chunk {int(rest[0])}.")

@@ -1,0 +1,74 @@
+"""The schema, forward only. Each file is safe while the previous release still runs."""
+
+import hashlib
+from importlib import resources
+from typing import Final, LiteralString
+
+from procrastinate import schema
+from psycopg import AsyncConnection
+
+_LOCK_NUMBER: Final = 0x75706C6F  # any constant of ours: two migrators wait for each other
+
+_BEGIN: Final = """
+SET LOCAL lock_timeout = '10s';
+CREATE TABLE IF NOT EXISTS schema_migrations (
+  name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+_APPLIED: Final = "SELECT name, sha256 FROM schema_migrations"
+_RECORD: Final = "INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)"
+_QUEUE: Final = "9000_procrastinate"
+
+
+class MigrationChangedError(Exception):
+    """A migration that was applied before reads differently now; write a new one instead."""
+
+
+def available() -> dict[str, LiteralString]:
+    """Return the migrations by name, in order; the queue's own schema is the last."""
+    files = sorted(
+        (entry for entry in resources.files(__package__).iterdir() if entry.name.endswith(".sql")),
+        key=lambda entry: entry.name,
+    )
+    texts = {entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8") for entry in files}
+    return {**texts, _QUEUE: schema.SchemaManager.get_schema()}
+
+
+async def migrate(database_url: str) -> list[str]:
+    """Apply what is not applied yet, all in one transaction, and return the names.
+
+    Raises:
+        MigrationChangedError: an applied file was edited afterwards.
+
+    """
+    async with await AsyncConnection.connect(database_url) as conn:
+        await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_NUMBER])
+        await conn.execute(_BEGIN)
+        applied = await _read_applied(conn)
+        fresh = []
+        for name, text in available().items():
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            if name not in applied:
+                await conn.execute(text)
+                await conn.execute(_RECORD, [name, digest])
+                fresh.append(name)
+            elif applied[name] != digest and name != _QUEUE:
+                raise MigrationChangedError(f"Migration {name} was changed after it was applied.")
+        return fresh
+
+
+async def pending(database_url: str) -> list[str]:
+    """Return what :func:`migrate` would apply."""
+    async with await AsyncConnection.connect(database_url) as conn:
+        cursor = await conn.execute("SELECT to_regclass('schema_migrations')")
+        row = await cursor.fetchone()
+        if row is None or row[0] is None:
+            return list(available())
+        applied = await _read_applied(conn)
+        return [name for name in available() if name not in applied]
+
+
+async def _read_applied(conn: AsyncConnection) -> dict[str, str]:
+    cursor = await conn.execute(_APPLIED)
+    return {row[0]: row[1] for row in await cursor.fetchall()}

@@ -1,0 +1,88 @@
+"""The composition root of the service."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib import metadata
+from typing import Any, Final
+
+from litestar import Litestar, Request
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from coordinator.adapters.stores import Stores, open_stores
+from coordinator.settings import Settings
+from coordinator.web import complete, health, init, problems, report, sign, status, uploads
+from coordinator.web.auth import Keyring, provide_caller
+from coordinator.web.observed import Observed
+
+MAX_BODY_BYTES: Final = 2 * 1024 * 1024
+
+
+def create_app(settings: Settings) -> Litestar:
+    """Build the service; stores are opened with its lifespan."""
+
+    @asynccontextmanager
+    async def resources(app: Litestar) -> AsyncGenerator[None]:
+        async with open_stores(settings) as stores:
+            app.state.stores = stores
+            app.state.keyring = Keyring(stores.pool, secret=settings.secret)
+            app.state.background = set()
+            yield
+            await asyncio.gather(*app.state.background, return_exceptions=True)
+
+    async def provide_stores(request: Request[Any, Any, Any]) -> Stores:
+        stores: Stores = request.app.state.stores
+        return stores
+
+    async def provide_settings() -> Settings:
+        return settings
+
+    return Litestar(
+        route_handlers=[
+            init.init,
+            sign.urls,
+            report.chunk,
+            status.status,
+            complete.complete,
+            complete.abort,
+            uploads.list_uploads,
+            uploads.manifest,
+            uploads.jobs,
+            uploads.download,
+            health.healthz,
+            health.readyz,
+            health.metrics,
+        ],
+        lifespan=[resources],
+        dependencies={
+            "stores": Provide(provide_stores),
+            "settings": Provide(provide_settings),
+            "caller": Provide(provide_caller),
+        },
+        middleware=[Observed()],
+        exception_handlers=problems.HANDLERS,
+        cors_config=CORSConfig(
+            allow_origins=settings.origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        ),
+        openapi_config=OpenAPIConfig(
+            title="Coordinator",
+            version=metadata.version("upload-coordinator"),
+            description="Direct-to-S3 multipart uploads, proven end to end.",
+            path="/schema",
+            render_plugins=[JsonRenderPlugin()],
+            security=[{"apiKey": []}],
+            components=Components(
+                security_schemes={"apiKey": SecurityScheme(type="http", scheme="bearer")}
+            ),
+        ),
+        request_max_body_size=MAX_BODY_BYTES,
+        logging_config=None,
+        debug=False,
+    )

@@ -1,0 +1,55 @@
+"""The command line. A plain install has the client's commands; the extras add theirs."""
+
+import importlib
+from typing import Final
+
+import click
+from typing_extensions import override
+
+# Name to module and one line of help: modules are imported when their command is called, so that
+# the client's commands need no server library and start fast.
+_COMMANDS: Final = {
+    "upload": ("coordinator.cli.client", "Upload files, chunk by chunk, straight to S3."),
+    "status": ("coordinator.cli.client", "Show one upload."),
+    "list": ("coordinator.cli.client", "List uploads."),
+    "download": ("coordinator.cli.client", "Download a completed upload and verify it."),
+    "abort": ("coordinator.cli.client", "Abort an open upload."),
+    "verify": ("coordinator.cli.client", "Check a local file against a manifest."),
+    "dev": ("coordinator.cli.dev", "Run everything here: servers, service, worker."),
+    "demo": ("coordinator.cli.demo", "Upload a data set and show what was proven."),
+    "serve": ("coordinator.cli.server", "Run the service."),
+    "work": ("coordinator.cli.server", "Run a worker."),
+    "migrate": ("coordinator.cli.server", "Bring the database's schema up to date."),
+    "keys": ("coordinator.cli.server", "Create, list and revoke API keys."),
+}
+
+
+class _Commands(click.Group):
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        try:
+            module = importlib.import_module(_COMMANDS[cmd_name][0])
+        except ModuleNotFoundError as exc:
+            raise click.ClickException(
+                f"`coordinator {cmd_name}` needs {exc.name}: install upload-coordinator[server,"
+                "jobs,embedded]."
+            ) from exc
+        commands: list[click.Command] = module.COMMANDS
+        return next(command for command in commands if command.name == cmd_name)
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="upload-coordinator")
+def main() -> None:
+    """Direct-to-S3 multipart uploads, proven end to end."""

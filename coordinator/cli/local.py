@@ -1,0 +1,189 @@
+"""Everything on this machine: embedded servers, service and worker, ended together."""
+
+import asyncio
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+import httpx
+import msgspec
+
+from coordinator import settings as settings_module
+from coordinator.adapters.migrations import migrate
+from coordinator.cli.server import create_key
+from coordinator.domain.keys import Scope
+from coordinator.embedded import Addresses, running
+from coordinator.embedded.home import write_private
+from coordinator.embedded.keeper import Keeper
+
+_FIRST_PORT: Final = 3000
+_LAST_PORT: Final = 3999
+_SERVICE, _WORKER = "service", "worker"
+_START_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 0.05
+
+RUN_ENV: Final = "run.env"
+
+
+class _Kept(msgspec.Struct):
+    """What stays over restarts, so that pages, keys and shells of yesterday still work."""
+
+    secret: str
+    port: int
+    worker_metrics_port: int
+    api_key: str | None = None
+
+
+class Local(msgspec.Struct, frozen=True):
+    """A running installation."""
+
+    environ: dict[str, str]
+    keeper: Keeper
+
+    @property
+    def url(self) -> str:
+        """The service's address."""
+        return self.environ["COORDINATOR_URL"]
+
+    @property
+    def api_key(self) -> str:
+        """The key that was made for this home."""
+        return self.environ["COORDINATOR_API_KEY"]
+
+    def ended(self) -> str | None:
+        """Name a process that has ended by itself, if one has."""
+        for name in (_SERVICE, _WORKER):
+            if self.keeper.exit_code(name) is not None:
+                return name
+        return None
+
+
+@contextmanager
+def running_locally(home: Path) -> Iterator[Local]:
+    """Run everything with its data under ``home`` until the block ends.
+
+    ``run.env`` is written once everything answers, and is gone when the block has ended.
+
+    Raises:
+        EmbeddedError: ``home`` is in use, or a server does not start.
+        click.ClickException: the service or the worker does not start.
+
+    """
+    run_env = home / RUN_ENV
+    with running(home) as servers:
+        run_env.unlink(missing_ok=True)
+        kept = _kept(home)
+        environ = _environ(servers.addresses, kept)
+        settings = settings_module.read(environ)
+        asyncio.run(migrate(settings.database_url))
+        if kept.api_key is None:
+            key = create_key(
+                settings,
+                name="coordinator dev",
+                tenant="default",
+                user="default",
+                scopes=(Scope.ACT_AS,),
+                lifetime=None,
+            )
+            kept.api_key = asyncio.run(key).text
+        write_private(_kept_path(home), msgspec.json.format(msgspec.json.encode(kept)))
+        whole = {
+            **environ,
+            "COORDINATOR_URL": f"http://127.0.0.1:{kept.port}",
+            "COORDINATOR_API_KEY": kept.api_key,
+        }
+        local = Local(whole, servers.keeper)
+        _start(local)
+        text = "".join(f"{name}={value}\n" for name, value in sorted(whole.items()))
+        write_private(run_env, text.encode())
+        try:
+            yield local
+        finally:
+            run_env.unlink(missing_ok=True)
+
+
+def _kept_path(home: Path) -> Path:
+    return home / "service.json"
+
+
+def _kept(home: Path) -> _Kept:
+    path = _kept_path(home)
+    if path.exists():
+        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
+        kept.port = _free_port(kept.port)
+        kept.worker_metrics_port = _free_port(kept.worker_metrics_port, not_this=kept.port)
+        return kept
+    port = _free_port(int(os.environ.get("COORDINATOR_PORT", _FIRST_PORT)))
+    return _Kept(secrets.token_hex(32), port, _free_port(port + 1, not_this=port))
+
+
+def _free_port(wished: int, *, not_this: int | None = None) -> int:
+    """Return the wished port, or the next that is free."""
+    for port in (wished, *range(_FIRST_PORT, _LAST_PORT)):
+        if port == not_this:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise click.ClickException(f"no port between {_FIRST_PORT} and {_LAST_PORT} is free")
+
+
+def _environ(addresses: Addresses, kept: _Kept) -> dict[str, str]:
+    """Compose the settings; what the user set on top of them (log level, limits) stays."""
+    own = {
+        name: value for name, value in os.environ.items() if name.startswith(settings_module.PREFIX)
+    }
+    return {
+        **own,
+        "COORDINATOR_DATABASE_URL": addresses.database_url,
+        "COORDINATOR_REDIS_URL": addresses.redis_url,
+        "COORDINATOR_S3_ENDPOINT": addresses.s3_endpoint,
+        "COORDINATOR_S3_BUCKET": addresses.s3_bucket,
+        "COORDINATOR_SECRET": kept.secret,
+        "COORDINATOR_PORT": str(kept.port),
+        "COORDINATOR_WORKER_METRICS_PORT": str(kept.worker_metrics_port),
+        "AWS_ACCESS_KEY_ID": addresses.access_key,
+        "AWS_SECRET_ACCESS_KEY": addresses.secret_key,
+        "AWS_REGION": addresses.s3_region,
+    }
+
+
+def _start(local: Local) -> None:
+    environ = {**os.environ, **local.environ, "AWS_DEFAULT_REGION": local.environ["AWS_REGION"]}
+    for name, command in ((_SERVICE, "serve"), (_WORKER, "work")):
+        argv = [sys.executable, "-m", "coordinator", command]
+        local.keeper.start(name, argv, env=environ, group=1, grace_s=30.0)
+    worker_url = f"http://127.0.0.1:{local.environ['COORDINATOR_WORKER_METRICS_PORT']}"
+    _await_answer(local, f"{local.url}/readyz")
+    _await_answer(local, f"{worker_url}/metrics")
+
+
+def _await_answer(local: Local, url: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if dead := local.ended():
+            log = local.keeper.log_path(dead)
+            raise click.ClickException(f"the {dead} ended at once; {log} says why")
+        try:
+            if httpx.get(url, timeout=2.0).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(_PAUSE_SECONDS)
+    raise click.ClickException(f"no answer within {_START_SECONDS:.0f} s")
+
+
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """Return where embedded servers keep their data: ``COORDINATOR_HOME``, or ``.local``."""
+    return Path(environ.get("COORDINATOR_HOME") or ".local")

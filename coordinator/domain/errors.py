@@ -1,0 +1,188 @@
+"""Every refusal that a caller can act on: a stable code and facts that are safe to show.
+
+Rule: one level of inheritance, codes are never renamed, facts hold no secret. Statuses are the
+web's business (``web/problems.py``); ``docs/errors.md`` is generated from this list.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class CoordinatorError(Exception):
+    """A refusal. ``facts`` become members of the problem document, in camelCase."""
+
+    code: ClassVar[str]
+
+    def __init__(self, detail: str, **facts: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.facts = facts
+
+
+class MalformedJsonError(CoordinatorError):
+    """The body is no JSON, is not UTF-8, or nests too deeply."""
+
+    code = "malformed-json"
+
+
+class InvalidFieldError(CoordinatorError):
+    """A field has a value that cannot be used. ``field`` names it as a path into the body."""
+
+    code = "invalid-field"
+
+    def __init__(self, field: str, detail: str, **facts: object) -> None:
+        super().__init__(detail, field=field, **facts)
+
+
+class BytesNotAcceptedError(CoordinatorError):
+    """Chunk bytes were sent to the service; they go straight to S3."""
+
+    code = "bytes-not-accepted"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Chunk bytes never pass through this service. Ask POST /api/upload/urls for the "
+            "chunk's URL, PUT the bytes there, then report the chunk without `data`.",
+            field="data",
+            use="/api/upload/urls",
+        )
+
+
+class ChunkSizeError(CoordinatorError):
+    """The wished chunk size breaks a limit of S3."""
+
+    code = "chunk-size-not-possible"
+
+    def __init__(self, detail: str, **facts: object) -> None:
+        super().__init__(detail, field="chunkSize", **facts)
+
+
+class FileTooLargeError(CoordinatorError):
+    """The file is larger than S3 can hold as one object."""
+
+    code = "file-too-large"
+
+    def __init__(self, detail: str, **facts: object) -> None:
+        super().__init__(detail, field="fileSize", **facts)
+
+
+class UnauthenticatedError(CoordinatorError):
+    """No key was given, or it is unknown, expired or revoked."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(CoordinatorError):
+    """The key is good but lacks a scope that the request needs."""
+
+    code = "scope-missing"
+
+
+class UploadNotFoundError(CoordinatorError):
+    """There is no such upload, or it is somebody else's: the two look the same."""
+
+    code = "upload-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no upload with this id.", field="uploadId")
+
+
+class WrongPhaseError(CoordinatorError):
+    """The upload's phase does not allow this."""
+
+    code = "wrong-phase"
+
+    def __init__(self, *, phase: str, event: str, reason: str | None = None) -> None:
+        because = f" ({reason})" if reason else ""
+        super().__init__(
+            f"Not possible while the upload is {phase}{because}: {event}.",
+            phase=phase,
+            reason=reason,
+        )
+
+
+class UploadExpiredError(CoordinatorError):
+    """The upload's deadline passed before it was completed."""
+
+    code = "upload-expired"
+
+    def __init__(self) -> None:
+        super().__init__("The upload ran out of time. Open it again with POST /api/upload/init.")
+
+
+class DigestConflictError(CoordinatorError):
+    """A chunk was signed before with another sha256; the first one is final."""
+
+    code = "digest-conflict"
+
+    def __init__(self, chunks: Sequence[int]) -> None:
+        super().__init__(
+            f"{len(chunks)} chunk(s) were signed with another sha256 before. The first is final: "
+            "a changed file is a new upload.",
+            field="chunks",
+            chunks=list(chunks),
+        )
+
+
+class PartsMissingError(CoordinatorError):
+    """Completion was asked for, but S3 does not hold every chunk."""
+
+    code = "parts-missing"
+
+    def __init__(self, missing: Sequence[int]) -> None:
+        super().__init__(
+            f"S3 does not hold {len(missing)} chunk(s). Upload them, then complete again.",
+            missing_chunks=list(missing),
+        )
+
+
+class ChecksumMismatchError(CoordinatorError):
+    """What was uploaded is not what was declared."""
+
+    code = "checksum-mismatch"
+
+    def __init__(self, detail: str, chunks: Sequence[int] = ()) -> None:
+        super().__init__(detail, chunks=list(chunks))
+
+
+class ChecksumConflictError(CoordinatorError):
+    """Complete declared another checksum than init did."""
+
+    code = "checksum-conflict"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another checksum was declared before for this upload; a changed file is a new upload.",
+            field="checksum",
+        )
+
+
+class IdempotencyConflictError(CoordinatorError):
+    """The Idempotency-Key was used before with another body."""
+
+    code = "idempotency-conflict"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was used with another body within the last 24 hours. "
+            "Use a new key for a new upload.",
+            field="Idempotency-Key",
+        )
+
+
+class ClockOffError(CoordinatorError):
+    """S3 refuses what this host signs because the host's clock is wrong."""
+
+    code = "clock-off"
+
+
+class StoreRefusedError(CoordinatorError):
+    """S3 refused a request of ours: a permission or a setting of the bucket is wrong."""
+
+    code = "store-refused"
+
+
+class UnavailableError(CoordinatorError):
+    """Postgres, Redis or S3 does not answer; the same request will work later."""
+
+    code = "unavailable"

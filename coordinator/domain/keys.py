@@ -1,0 +1,59 @@
+"""API keys, ``ck_<id>_<secret><checksum>``: their spelling, and what is kept of them."""
+
+import base64
+import hashlib
+import hmac
+import zlib
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+_ID_BYTES: Final = 8
+_SECRET_BYTES: Final = 32
+ENTROPY_BYTES: Final = _ID_BYTES + _SECRET_BYTES
+
+
+class Scope(StrEnum):
+    """What a key may do beyond its own user's uploads."""
+
+    ACT_AS = "act-as"
+
+
+class NewKey(msgspec.Struct, frozen=True):
+    """A key on the one occasion that it is shown."""
+
+    key_id: str
+    text: str
+
+
+def _letters(data: bytes) -> str:
+    return base64.b32encode(data).decode().rstrip("=").lower()
+
+
+def _checksum(key_id: str, secret: str) -> str:
+    return _letters(zlib.crc32(f"{key_id}_{secret}".encode()).to_bytes(4, "big"))
+
+
+def mint(entropy: bytes) -> NewKey:
+    """Spell a key from 40 random bytes. The checksum lets a scanner tell a key from noise."""
+    key_id = _letters(entropy[:_ID_BYTES])
+    secret = _letters(entropy[_ID_BYTES:ENTROPY_BYTES])
+    return NewKey(f"ck_{key_id}", f"ck_{key_id}_{secret}{_checksum(key_id, secret)}")
+
+
+def id_of(text: str) -> str | None:
+    """Return the key's id; ``None`` when ``text`` is no key, which costs no look-up."""
+    pieces = text.split("_")
+    if len(pieces) != 3 or pieces[0] != "ck" or not text.isascii():  # noqa: PLR2004 - ck, id, secret
+        return None
+    key_id, tail = pieces[1], pieces[2]
+    width = len(_checksum("", ""))
+    if not hmac.compare_digest(_checksum(key_id, tail[:-width]), tail[-width:]):
+        return None
+    return f"ck_{key_id}"
+
+
+def hash_of(text: str, *, secret: str) -> bytes:
+    """Return what is stored: a keyed hash, useless to who reads the database alone."""
+    return hmac.digest(secret.encode(), b"api-key:" + text.encode(), hashlib.sha256)

@@ -1,0 +1,64 @@
+"""File names: what is accepted, and the object key that comes of it."""
+
+import re
+import unicodedata
+from typing import Final
+
+from coordinator.domain.errors import InvalidFieldError
+
+MAX_NAME_CHARACTERS: Final = 255
+MAX_KEY_NAME: Final = 128
+_MAX_EXTENSION: Final = 20
+
+_NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it names a file, and nothing but a file.
+
+    Letters of every script are fine. Separators are refused and not cut away: a client that
+    sends a path believes that we keep it.
+
+    Raises:
+        InvalidFieldError: it is empty, too long, a path, or has control characters in it.
+
+    """
+    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+        raise InvalidFieldError("fileName", f"A name has 1 to {MAX_NAME_CHARACTERS} characters.")
+    if "/" in name or "\\" in name or name in {".", ".."}:
+        raise InvalidFieldError("fileName", "Send the file's name without a path.")
+    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
+        raise InvalidFieldError("fileName", "A name has no control characters and no line breaks.")
+    return name
+
+
+def key_name(name: str) -> str:
+    """Clean ``name`` for an object key: ASCII letters, digits, ``.``, ``_``, ``-``, at most 128.
+
+    >>> key_name("Müller & Söhne.jsonl")
+    'Muller-Sohne.jsonl'
+    >>> key_name("数据")
+    'file'
+    >>> len(key_name("x" * 300 + ".parquet")), key_name("x" * 300 + ".parquet")[-8:]
+    (128, '.parquet')
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    cleaned = _NOT_ALLOWED.sub("-", plain).strip("-")
+    stem, dot, extension = cleaned.rpartition(".")
+    if not dot or len(extension) > _MAX_EXTENSION:
+        stem, dot, extension = cleaned, "", ""
+    stem = stem.strip(".-") or "file"
+    return stem[: MAX_KEY_NAME - len(dot) - len(extension)] + dot + extension
+
+
+def object_key(*, prefix: str, tenant: str, upload_id: str, file_name: str) -> str:
+    """Build the key, ``<prefix>/<tenant>/<uploadId>/<cleaned name>``."""
+    return f"{prefix}/{tenant}/{upload_id}/{key_name(file_name)}"
+
+
+def manifest_key(key: str) -> str:
+    """Build the key of the manifest that lies beside the object.
+
+    Every upload has a folder of its own, so it meets no other object.
+    """
+    return f"{key}.manifest.json"

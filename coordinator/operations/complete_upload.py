@@ -1,0 +1,94 @@
+"""Complete an upload, or abort it: take the lease, then drive."""
+
+from uuid import UUID
+
+import manifests
+from coordinator.adapters import uploads
+from coordinator.adapters.postgres import transaction
+from coordinator.adapters.stores import Stores
+from coordinator.domain.checksums import Declared
+from coordinator.domain.phases import Intent
+from coordinator.domain.uploads import Busy, Ended, Owner, Upload, seal
+from coordinator.operations.drive_upload import UnsettledError, drive_upload
+
+
+async def complete_upload(
+    stores: Stores,
+    upload_id: UUID,
+    owner: Owner,
+    *,
+    checksum: str | None,
+    declared: Declared,
+    manifest: manifests.Manifest | None,
+    actor: str,
+) -> Upload:
+    """Complete the upload and return it: COMPLETED, or ASSEMBLING while somebody is at it.
+
+    It may be asked for any number of times, by anybody allowed, at once: one attempt holds the
+    lease, the others learn that it is under way.
+
+    Raises:
+        UploadNotFoundError: there is no such upload, or it is somebody else's.
+        WrongPhaseError: it FAILED before.
+        UploadExpiredError: its deadline has passed.
+        ChecksumConflictError: another checksum was declared before.
+        PartsMissingError: S3 lacks chunks; the upload is open again.
+        ChecksumMismatchError: what S3 holds is not what was declared; the upload is open again.
+
+    """
+    return await _seal_and_drive(
+        stores,
+        upload_id,
+        owner,
+        Intent.COMPLETE,
+        checksum=checksum,
+        declared=declared,
+        manifest=manifest,
+        actor=actor,
+    )
+
+
+async def abort_upload(stores: Stores, upload_id: UUID, owner: Owner, *, actor: str) -> Upload:
+    """Abort the upload and return it: FAILED, or ASSEMBLING while somebody else is at it.
+
+    An upload whose object turns out to be whole in S3 is COMPLETED instead: it is never destroyed.
+
+    Raises:
+        UploadNotFoundError: there is no such upload, or it is somebody else's.
+        WrongPhaseError: it is COMPLETED.
+
+    """
+    return await _seal_and_drive(
+        stores,
+        upload_id,
+        owner,
+        Intent.ABORT,
+        checksum=None,
+        declared=Declared(),
+        manifest=None,
+        actor=actor,
+    )
+
+
+async def _seal_and_drive(
+    stores: Stores,
+    upload_id: UUID,
+    owner: Owner,
+    intent: Intent,
+    *,
+    checksum: str | None,
+    declared: Declared,
+    manifest: manifests.Manifest | None,
+    actor: str,
+) -> Upload:
+    async with transaction(stores.pool) as tx:
+        before = await uploads.lock(tx, upload_id, owner)
+        decision = seal(before, intent, declared, checksum)
+        if isinstance(decision, Ended | Busy):
+            return before
+        upload = await uploads.write_seal(tx, upload_id, decision, lease=stores.lease)
+    try:
+        return await drive_upload(stores, upload, before, manifest=manifest, actor=actor)
+    except (UnsettledError, uploads.LeaseLostError):
+        # Still ASSEMBLING, by this attempt or by the one that took over.
+        return upload

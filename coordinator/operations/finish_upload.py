@@ -1,0 +1,63 @@
+"""The last step of a proven upload: one transaction for phase, manifest, jobs and audit."""
+
+import manifests
+from coordinator.adapters import audit, jobs, kept_manifests, queue, signings, uploads
+from coordinator.adapters.kept_manifests import KeptManifest
+from coordinator.adapters.postgres import Tx, transaction
+from coordinator.adapters.stores import Stores
+from coordinator.domain.jobs import job_id, pipeline_of
+from coordinator.domain.names import manifest_key
+from coordinator.domain.phases import Event, after
+from coordinator.domain.uploads import Upload
+from coordinator.operations.read_progress import ledger_or_nothing
+from coordinator.telemetry import UPLOAD_BYTES, UPLOAD_DURATION, UPLOADS, file_type_label
+
+
+def document(upload: Upload, kept: KeptManifest) -> manifests.Manifest:
+    """Put the manifest together from what the two tables hold."""
+    return manifests.Manifest(
+        file_name=upload.file_name,
+        file_size=upload.size_bytes,
+        chunk_size=upload.chunk_bytes,
+        digests=kept.digests,
+        sha256=kept.sha256,
+    )
+
+
+async def finish_upload(
+    stores: Stores, upload: Upload, kept: KeptManifest, *, actor: str
+) -> Upload:
+    """Make a proven upload COMPLETED. ``upload`` must hold the lease.
+
+    The manifest is put beside the object first: doing so twice writes the same bytes.
+
+    Raises:
+        LeaseLostError: another attempt has taken over; nothing of this one stands in Postgres.
+
+    """
+    await stores.bucket.put(
+        manifest_key(upload.object_key),
+        manifests.canonical(document(upload, kept)),
+        file_type="application/json",
+    )
+    async with transaction(stores.pool) as tx:
+        done = await uploads.leave(tx, upload, after(upload.phase, Event.FINISH))
+        await kept_manifests.keep(tx, upload.id, kept)
+        await signings.forget(tx, upload.id)
+        await _add_jobs(tx, upload)
+        await audit.append(
+            tx, "upload.completed", tenant=upload.tenant, actor=actor, upload_id=upload.id
+        )
+    await ledger_or_nothing(stores.ledger.forget(upload))
+    label = file_type_label(upload.file_type)
+    UPLOADS.labels("completed", label).inc()
+    UPLOAD_BYTES.labels(label).inc(upload.size_bytes)
+    UPLOAD_DURATION.observe((done.as_of - done.created_at).total_seconds())
+    return done
+
+
+async def _add_jobs(tx: Tx, upload: Upload) -> None:
+    for position, kind in enumerate(pipeline_of(upload.metadata)):
+        new_id = job_id(upload.id, kind, {})
+        if await jobs.add(tx, new_id, upload.id, kind, parameters={}, position=position):
+            await queue.enqueue_job(tx, new_id)

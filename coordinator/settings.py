@@ -1,0 +1,161 @@
+"""What an operator can set: ``COORDINATOR_*`` variables, read once.
+
+Rule: only the command line calls :func:`read`; everything below gets values passed in.
+AWS's own variables (``AWS_ACCESS_KEY_ID``, ``AWS_REGION``, profiles, roles) are botocore's.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+PREFIX: Final = "COORDINATOR_"
+
+# Read by clients and by `coordinator dev`; known everywhere, so that one run.env serves all.
+CLIENT_VARIABLES: Final = frozenset({"url", "api_key", "home"})
+
+MIB: Final = 1024 * 1024
+DAY: Final = 86_400
+
+Seconds = Annotated[int, Meta(ge=1)]
+
+
+class SettingsError(Exception):
+    """A variable is unknown, missing or cannot be read; the message says which and what to do."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One installation's settings. ``docs/settings.md`` is generated from this."""
+
+    database_url: Annotated[str, Meta(description="PostgreSQL 14 or newer: postgresql://…")]
+    redis_url: Annotated[str, Meta(description="Redis 7 or Valkey 8 and newer: redis://…")]
+    s3_bucket: Annotated[str, Meta(min_length=3, description="Where the objects go.")]
+    secret: Annotated[
+        str,
+        Meta(min_length=32, description="Keys the hashes of API keys. Keep it, or all keys end."),
+    ]
+    s3_endpoint: Annotated[
+        str, Meta(description="S3's address as the service reaches it; empty means AWS.")
+    ] = ""
+    s3_public_endpoint: Annotated[
+        str, Meta(description="S3's address as clients reach it; empty means the same.")
+    ] = ""
+    s3_addressing: Annotated[
+        Literal["auto", "path", "virtual"],
+        Meta(description="Bucket in the path or in the host; auto: path with an endpoint set."),
+    ] = "auto"
+    s3_prefix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9._-]{1,64}$",
+            description="First part of every key; installations that share a bucket differ in it.",
+        ),
+    ] = "datasets"
+    host: Annotated[str, Meta(description="Address the service listens on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Port the service listens on.")] = 3000
+    worker_metrics_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="Port of the worker's /metrics; 0 turns it off.")
+    ] = 0
+    cors_origins: Annotated[
+        str, Meta(description="Origins of pages that may call the API, separated by commas.")
+    ] = ""
+    url_lifetime_seconds: Annotated[
+        int, Meta(ge=1, le=7 * DAY, description="How long a part URL can be used.")
+    ] = 3_600
+    session_lifetime_seconds: Annotated[
+        Seconds,
+        Meta(description="How long an upload may stay open; before the bucket's abort rule."),
+    ] = 7 * DAY
+    lease_seconds: Annotated[
+        Seconds, Meta(description="How long one attempt to complete holds an upload.")
+    ] = 120
+    s3_deadline_seconds: Annotated[
+        Seconds, Meta(description="The longest wait for S3 to complete; shorter than the lease.")
+    ] = 90
+    min_chunk_bytes: Annotated[
+        int, Meta(ge=1, description="Smallest chunk but the last; below 5 MiB only for tests.")
+    ] = 5 * MIB
+    pool_size: Annotated[int, Meta(ge=1, description="Postgres connections of one process.")] = 10
+    worker_concurrency: Annotated[int, Meta(ge=1, description="Jobs one worker runs at once.")] = 2
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="What goes into the log.")
+    ] = "info"
+
+    @property
+    def origins(self) -> list[str]:
+        """The CORS origins as a list."""
+        return [origin for entry in self.cors_origins.split(",") if (origin := entry.strip())]
+
+    @property
+    def uses_path_addressing(self) -> bool:
+        """Whether the bucket stands in the path of a URL and not in its host."""
+        if self.s3_addressing == "auto":
+            return bool(self.s3_endpoint or self.s3_public_endpoint)
+        return self.s3_addressing == "path"
+
+
+KNOWN: Final = frozenset(Settings.__struct_fields__) | CLIENT_VARIABLES
+
+
+def check_names(environ: Mapping[str, str]) -> None:
+    """Refuse a ``COORDINATOR_*`` variable that nothing reads, naming the nearest that exists.
+
+    Raises:
+        SettingsError: a name is unknown, most likely a typing mistake.
+
+    """
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in KNOWN:
+            known = [PREFIX + each.upper() for each in KNOWN]
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{name} is not a setting.{hint} docs/settings.md lists them.")
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Read the settings of a service or worker from ``environ``.
+
+    Raises:
+        SettingsError: a variable is unknown, missing, or has a value out of its range.
+
+    """
+    check_names(environ)
+    values = {
+        name: environ[variable]
+        for name in Settings.__struct_fields__
+        if (variable := PREFIX + name.upper()) in environ
+    }
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as exc:
+        raise SettingsError(_readable(exc)) from exc
+    if settings.s3_deadline_seconds >= settings.lease_seconds:
+        raise SettingsError(
+            "COORDINATOR_S3_DEADLINE_SECONDS must be less than COORDINATOR_LEASE_SECONDS: "
+            "a lease must outlast the call that it protects."
+        )
+    return settings
+
+
+def _readable(exc: msgspec.ValidationError) -> str:
+    """Say a conversion error in the operator's words: the variable, not the field."""
+    message = str(exc)
+    for name in sorted(Settings.__struct_fields__, key=len, reverse=True):
+        for quoted in (f"`$.{name}`", f"`{name}`"):
+            message = message.replace(quoted, PREFIX + name.upper())
+    return f"{message.replace('Object missing required field', 'Missing setting')}."
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Read a ``run.env``: lines of NAME=value, no quoting, as ``coordinator dev`` writes them."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def is_plain(text: str) -> bool:
+    """Whether ``text`` can name a tenant or a user: it may stand in object keys and logs."""
+    return re.fullmatch(r"[A-Za-z0-9._@+-]{1,64}", text) is not None

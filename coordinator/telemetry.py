@@ -1,0 +1,127 @@
+"""Metrics and logs: their names, and nothing that could tell a secret.
+
+Rule: labels come from fixed lists. No upload id, user, key or URL is a label or a log field value,
+but for upload and request ids in logs.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY: Final = CollectorRegistry()
+
+UPLOADS: Final = Counter(
+    "uploads", "Uploads by what became of them.", ["status", "file_type"], registry=REGISTRY
+)
+UPLOAD_BYTES: Final = Counter(
+    "upload_bytes", "Bytes of completed uploads.", ["file_type"], registry=REGISTRY
+)
+UPLOAD_DURATION: Final = Histogram(
+    "upload_duration_seconds",
+    "From init to COMPLETED.",
+    buckets=(1, 3, 10, 30, 60, 180, 600, 1_800, 3_600, 21_600, 86_400),
+    registry=REGISTRY,
+)
+CHUNKS: Final = Counter("chunks_uploaded", "Chunks as reported.", ["status"], registry=REGISTRY)
+ACTIVE_UPLOADS: Final = Gauge(
+    "active_uploads", "Open uploads in Postgres, over all processes.", registry=REGISTRY
+)
+REQUESTS: Final = Histogram(
+    "http_request_duration_seconds",
+    "Requests by route.",
+    ["method", "route", "status"],
+    registry=REGISTRY,
+)
+SIGNING: Final = Histogram(
+    "signing_duration_seconds",
+    "Signing one batch of part URLs, without I/O.",
+    buckets=(0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1),
+    registry=REGISTRY,
+)
+S3_CALLS: Final = Histogram(
+    "s3_request_duration_seconds", "Calls to S3.", ["operation", "outcome"], registry=REGISTRY
+)
+JOBS: Final = Counter(
+    "jobs", "Job attempts by how they ended.", ["kind", "status"], registry=REGISTRY
+)
+
+# Media types by their label; everything else is "other".
+_FILE_TYPES: Final = {
+    "application/json": "json",
+    "application/jsonl": "jsonl",
+    "application/x-ndjson": "jsonl",
+    "application/x-parquet": "parquet",
+    "application/vnd.apache.parquet": "parquet",
+    "application/gzip": "gzip",
+    "application/zip": "zip",
+    "application/zstd": "zstd",
+    "application/octet-stream": "binary",
+    "text/csv": "csv",
+    "text/tab-separated-values": "tsv",
+    "text/plain": "text",
+}
+
+
+def file_type_label(file_type: str) -> str:
+    """Return the label of a media type, from a fixed list.
+
+    >>> file_type_label("text/csv; charset=utf-8"), file_type_label("x/anything")
+    ('csv', 'other')
+    """
+    return _FILE_TYPES.get(file_type.partition(";")[0].strip().lower(), "other")
+
+
+@contextmanager
+def timed_s3(operation: str) -> Iterator[None]:
+    """Measure one call to S3, under S3's name of it."""
+    started, outcome = time.perf_counter(), "error"
+    try:
+        yield
+        outcome = "ok"
+    finally:
+        S3_CALLS.labels(operation, outcome).observe(time.perf_counter() - started)
+
+
+def configure_logs(level: str) -> None:
+    """Write one JSON object a line to stderr, our own and the libraries' records alike.
+
+    botocore's DEBUG prints signatures and keys, httpcore's whole URLs: theirs stay at WARNING.
+    """
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        stamp,
+        # Never with locals: those hold keys, bodies and signed URLs.
+        structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        ),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    renderer = structlog.processors.JSONRenderer(serializer=_to_json)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for noisy in ("botocore", "aiobotocore", "boto3", "httpx", "httpcore", "urllib3", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _to_json(event: object, **_: object) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

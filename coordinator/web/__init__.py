@@ -1,0 +1,1 @@
+"""HTTP: handlers beside the Structs they own. They convert, call one operation, convert back."""

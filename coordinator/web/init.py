@@ -1,0 +1,184 @@
+"""``POST /api/upload/init``: start an upload, or find the one that is open already."""
+
+import hashlib
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.params import Body, HeaderParameter
+
+from coordinator.adapters.stores import Stores
+from coordinator.domain import names
+from coordinator.domain.checksums import parse_declared
+from coordinator.domain.errors import (
+    ChecksumMismatchError,
+    ChunkSizeError,
+    FileTooLargeError,
+    ForbiddenError,
+    IdempotencyConflictError,
+    InvalidFieldError,
+    MalformedJsonError,
+)
+from coordinator.domain.jobs import pipeline_of
+from coordinator.domain.phases import Phase
+from coordinator.domain.plan import plan
+from coordinator.operations.open_upload import Wish, open_upload
+from coordinator.operations.read_progress import read_progress
+from coordinator.settings import Settings
+from coordinator.web.auth import Caller, UserId, authenticated
+from coordinator.web.documented import documented, example
+from coordinator.web.problems import check_body
+from coordinator.web.shapes import Answer, Strict, Timestamp, stamp
+
+_MEDIA_TYPE: Final = re.compile(
+    r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}(;[ -~]{0,64})?"
+)
+_MAX_METADATA_BYTES: Final = 16 * 1024
+_KEY_PATTERN: Final = r"^[\x21-\x7e]{1,255}$"
+
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        pattern=_KEY_PATTERN,
+        description="Repeats of a request with the same key find its upload again, for 24 hours.",
+    ),
+]
+
+
+class InitRequest(Strict, kw_only=True):
+    """The file that a client wants to upload."""
+
+    file_name: str
+    file_size: Annotated[int, msgspec.Meta(ge=0, description="Bytes.")]
+    file_type: Annotated[str, msgspec.Meta(max_length=200, description="Media type.")]
+    checksum: (
+        Annotated[
+            str,
+            msgspec.Meta(max_length=128, description="`sha256:<64 hex>`, or `sha256-tree:<root>`."),
+        ]
+        | None
+    ) = None
+    metadata: dict[str, Any] = {}
+    chunk_size: Annotated[int, msgspec.Meta(description="Bytes.")] | None = None
+    user_id: UserId | None = None
+
+
+class InitAnswer(Answer):
+    """An open upload."""
+
+    upload_id: str
+    chunk_size: int
+    total_chunks: int
+    upload_url: str
+    expires_at: Timestamp
+    status: Phase
+    resumed: bool
+    missing_chunks: list[int]
+
+
+_EXAMPLE: Final = {
+    "fileName": "dataset.jsonl",
+    "fileSize": 123456789,
+    "fileType": "application/json",
+    "checksum": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "metadata": {"purpose": "training", "schema": "auto-detect"},
+}
+
+
+@post(
+    "/api/upload/init",
+    status_code=201,
+    guards=[authenticated],
+    before_request=check_body,
+    operation_id="initUpload",
+    summary="Start or resume an upload",
+    tags=["uploads"],
+    responses=documented(
+        MalformedJsonError,
+        InvalidFieldError,
+        ChunkSizeError,
+        FileTooLargeError,
+        ChecksumMismatchError,
+        ForbiddenError,
+        IdempotencyConflictError,
+    ),
+)
+async def init(
+    data: Annotated[InitRequest, Body(examples=example(_EXAMPLE))],
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    stores: NamedDependency[Stores],
+    settings: NamedDependency[Settings],
+    idempotency_key: IdempotencyKey = None,
+) -> Response[InitAnswer]:
+    """Open an upload: 201.
+
+    The same owner's same file (name, size, checksum), or the same Idempotency-Key, finds the
+    upload again: 200 with `resumed: true`.
+    """
+    wish = _wish(data, caller, settings, idempotency_key, await request.body())
+    upload, resumed = await open_upload(stores, wish)
+    if resumed:
+        missing = (await read_progress(stores, upload)).missing
+    else:
+        missing = list(range(upload.plan.chunk_count))
+    answer = InitAnswer(
+        upload_id=upload.public_id,
+        chunk_size=upload.chunk_bytes,
+        total_chunks=upload.plan.chunk_count,
+        upload_url="/api/upload/urls",
+        expires_at=stamp(upload.deadline),
+        status=upload.phase,
+        resumed=resumed,
+        missing_chunks=missing,
+    )
+    return Response(answer, status_code=200 if resumed else 201)
+
+
+def _wish(
+    data: InitRequest, caller: Caller, settings: Settings, key: str | None, body: bytes
+) -> Wish:
+    declared = parse_declared(data.checksum)
+    if declared.root is not None and data.chunk_size is None:
+        raise InvalidFieldError("chunkSize", "A sha256-tree is of chunks: say their size.")
+    pipeline_of(data.metadata)
+    chunks = plan(data.file_size, wished=data.chunk_size, smallest=settings.min_chunk_bytes)
+    if declared.root is not None and not declared.root.endswith(f"-{chunks.chunk_count}"):
+        raise InvalidFieldError("checksum", f"A tree of this file has {chunks.chunk_count} chunks.")
+    return Wish(
+        tenant=caller.tenant,
+        user_id=caller.user_for(data.user_id),
+        actor=caller.key_id,
+        file_name=names.check_name(data.file_name),
+        file_type=_file_type(data.file_type),
+        plan=chunks,
+        checksum=data.checksum,
+        declared=declared,
+        metadata=_metadata(data.metadata),
+        prefix=settings.s3_prefix,
+        lifetime=timedelta(seconds=settings.session_lifetime_seconds),
+        idempotency_key=key,
+        body_sha256=hashlib.sha256(body).digest(),
+    )
+
+
+def _file_type(text: str) -> str:
+    """Browsers send an empty type for files they do not know."""
+    if not text:
+        return "application/octet-stream"
+    if not _MEDIA_TYPE.fullmatch(text):
+        raise InvalidFieldError("fileType", "Send a media type, such as text/csv.")
+    return text
+
+
+def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    encoded = msgspec.json.encode(metadata)
+    if len(encoded) > _MAX_METADATA_BYTES:
+        raise InvalidFieldError("metadata", f"At most {_MAX_METADATA_BYTES} bytes of JSON.")
+    if b"\\u0000" in encoded:
+        raise InvalidFieldError("metadata", "Text must not have NUL characters in it.")
+    return metadata

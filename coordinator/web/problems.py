@@ -1,0 +1,199 @@
+"""Refusals as RFC 9457 problem documents. This module alone knows statuses.
+
+Rule: a 500 says nothing of the exception but the request's id; no problem repeats what was sent.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import structlog
+from botocore.exceptions import BotoCoreError, ClientError
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from coordinator.domain import errors
+
+_log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_SECONDS: Final = "2"
+
+STATUS: Final[Mapping[type[errors.CoordinatorError], tuple[int, str]]] = {
+    errors.MalformedJsonError: (400, "The body is no JSON"),
+    errors.UnauthenticatedError: (401, "No valid API key"),
+    errors.ForbiddenError: (403, "The key does not allow this"),
+    errors.UploadNotFoundError: (404, "Upload not found"),
+    errors.WrongPhaseError: (409, "Not possible in this phase"),
+    errors.DigestConflictError: (409, "Chunk was signed with another digest"),
+    errors.PartsMissingError: (409, "Chunks are missing"),
+    errors.ChecksumConflictError: (409, "Another checksum was declared before"),
+    errors.UploadExpiredError: (410, "Upload expired"),
+    errors.InvalidFieldError: (422, "A field cannot be used"),
+    errors.BytesNotAcceptedError: (422, "Chunk bytes go to S3"),
+    errors.ChunkSizeError: (422, "Chunk size not possible"),
+    errors.FileTooLargeError: (422, "File too large"),
+    errors.ChecksumMismatchError: (422, "Checksum mismatch"),
+    errors.IdempotencyConflictError: (422, "Idempotency-Key used for another body"),
+    errors.StoreRefusedError: (502, "S3 refused"),
+    errors.UnavailableError: (503, "Not available now"),
+}
+
+# What failing stores raise: the same request will work later.
+UNAVAILABLE: Final = (
+    OperationalError,
+    PoolTimeout,
+    RedisConnectionError,
+    RedisTimeoutError,
+    BotoCoreError,
+    TimeoutError,
+)
+
+_HTTP_CODES: Final = {
+    400: "bad-request",
+    404: "no-such-route",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "media-type-not-accepted",
+}
+_MISSING: Final = re.compile(r"missing required field `([^`]+)`")
+_UNKNOWN: Final = re.compile(r"contains unknown field `([^`]+)`")
+
+
+def problem(
+    request: Request[Any, Any, Any],
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    facts: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response[bytes]:
+    """Build the answer. ``facts`` are members of their own, as RFC 9457, section 3.2 has it."""
+    members = {_camel(name): value for name, value in (facts or {}).items()}
+    body = {
+        "type": f"urn:upload-coordinator:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **members,
+        "requestId": request.scope.get("state", {}).get("request_id"),
+    }
+    return Response(
+        msgspec.json.encode(body), status_code=status, media_type=MEDIA_TYPE, headers=headers
+    )
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def refused(request: Request[Any, Any, Any], exc: errors.CoordinatorError) -> Response[bytes]:
+    """Answer a refusal of ours."""
+    status, title = STATUS[type(exc)]
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": RETRY_SECONDS}}
+    return problem(
+        request,
+        status=status,
+        code=exc.code,
+        title=title,
+        detail=exc.detail,
+        facts=exc.facts,
+        headers=headers.get(status),
+    )
+
+
+def invalid(request: Request[Any, Any, Any], exc: ValidationException) -> Response[bytes]:
+    """Answer a body or parameter of the wrong shape, naming the field."""
+    extra = exc.extra[0] if isinstance(exc.extra, list) and exc.extra else {}
+    message = str(extra.get("message", "The request has the wrong shape."))
+    key = str(extra.get("key", ""))
+    field = "" if key == "data" else key.removeprefix("data.")
+    if found := _MISSING.search(message) or _UNKNOWN.search(message):
+        field = f"{field}.{found[1]}" if field else found[1]
+    status, title = STATUS[errors.InvalidFieldError]
+    return problem(
+        request,
+        status=status,
+        code=errors.InvalidFieldError.code,
+        title=title,
+        detail=message if message != "'data'" else "The body must be a JSON object.",
+        facts={"field": field[:200]},
+    )
+
+
+def http_error(request: Request[Any, Any, Any], exc: HTTPException) -> Response[bytes]:
+    """Answer what the framework refuses: unknown routes, methods, media types, large bodies."""
+    if isinstance(exc, ValidationException):
+        return invalid(request, exc)
+    return problem(
+        request,
+        status=exc.status_code,
+        code=_HTTP_CODES.get(exc.status_code, "http-error"),
+        title=type(exc).__name__.removesuffix("Exception"),
+        detail=exc.detail,
+        headers=exc.headers,
+    )
+
+
+def unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
+    """Answer for a store that does not."""
+    _log.warning("store away", error=type(exc).__name__)
+    return refused(request, errors.UnavailableError("A store does not answer. Try again."))
+
+
+def s3_error(request: Request[Any, Any, Any], exc: ClientError) -> Response[bytes]:
+    """Answer for an S3 that answered with an error nobody expected."""
+    code = str(exc.response.get("Error", {}).get("Code", ""))
+    _log.warning("S3 answered an error", s3_code=code, operation=exc.operation_name)
+    return refused(request, errors.UnavailableError("S3 has trouble now. Try again."))
+
+
+def unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
+    """Answer a fault of ours: log it whole, tell nothing."""
+    _log.error("unexpected", exc_info=exc)
+    return problem(
+        request,
+        status=500,
+        code="internal",
+        title="Internal error",
+        detail="Something broke on our side. The request's id finds it in the log.",
+    )
+
+
+HANDLERS: Final[dict[Any, Any]] = {
+    errors.CoordinatorError: refused,
+    HTTPException: http_error,
+    ClientError: s3_error,
+    **dict.fromkeys(UNAVAILABLE, unavailable),
+    Exception: unexpected,
+}
+
+
+async def check_body(request: Request[Any, Any, Any]) -> None:
+    """Refuse what is no JSON, before the framework meets it (it answers 500 to deep nesting).
+
+    Raises:
+        MalformedJsonError: broken JSON, invalid UTF-8, numbers or nesting beyond reason.
+
+    """
+    body = await request.body()
+    if not body:
+        return
+    try:
+        body.decode()
+        msgspec.json.decode(body)
+    except UnicodeDecodeError as exc:
+        raise errors.MalformedJsonError(f"The body is not UTF-8 (byte {exc.start}).") from exc
+    except RecursionError as exc:
+        raise errors.MalformedJsonError("The body nests too deeply.") from exc
+    except msgspec.DecodeError as exc:
+        raise errors.MalformedJsonError(f"{exc}.") from exc

@@ -1,0 +1,110 @@
+"""Pieces of answers that several routes share, and their conversion from the domain."""
+
+from datetime import UTC, datetime
+from typing import Any, NewType, Self
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from coordinator.domain import ids
+from coordinator.domain.errors import UploadNotFoundError
+from coordinator.domain.jobs import Job, PipelineStatus, State
+from coordinator.operations.read_pipeline import Pipeline
+from coordinator.operations.read_progress import Progress
+
+Timestamp = NewType("Timestamp", str)
+
+
+def stamp(moment: datetime) -> Timestamp:
+    """Write a time as RFC 3339 in UTC, with milliseconds and ``Z``."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return Timestamp(text.replace("+00:00", "Z"))
+
+
+def known_upload(text: str) -> UUID:
+    """Read an upload's id, and let log lines of this request carry it.
+
+    Raises:
+        UploadNotFoundError: it is no id of an upload, so there is no such upload.
+
+    """
+    upload_id = ids.decode(ids.UPLOAD, text)
+    if upload_id is None:
+        raise UploadNotFoundError
+    structlog.contextvars.bind_contextvars(upload_id=text)
+    return upload_id
+
+
+class Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """A request: what is not known is refused and not ignored."""
+
+
+class Answer(msgspec.Struct, rename="camel", kw_only=True):
+    """A response: camelCase, every field always there."""
+
+
+class ProgressAnswer(Answer):
+    """How far an upload is."""
+
+    uploaded: int
+    total: int
+    percentage: float
+
+    @classmethod
+    def of(cls, uploaded: int, total: int) -> Self:
+        """Count; an upload has at least one chunk."""
+        return cls(uploaded=uploaded, total=total, percentage=round(100 * uploaded / total, 2))
+
+    @classmethod
+    def of_progress(cls, progress: Progress) -> Self:
+        """Count the chunks that have arrived."""
+        return cls.of(len(progress.uploaded), progress.total)
+
+
+class JobAnswer(Answer):
+    """A job as completion shows it."""
+
+    job_id: str
+    kind: str
+    status: State
+
+
+class JobDetail(JobAnswer):
+    """A job with all that it found."""
+
+    attempt: int
+    result: dict[str, Any] | None
+    error_code: str | None
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Convert a row."""
+        return cls(
+            job_id=ids.encode(ids.JOB, job.id),
+            kind=job.kind,
+            status=job.state,
+            attempt=job.attempt,
+            result=job.result,
+            error_code=job.error_code,
+        )
+
+
+class PipelineAnswer(Answer):
+    """The jobs of an upload, taken together; ``estimatedTime`` is null while nothing was measured."""
+
+    status: PipelineStatus
+    estimated_time: str | None
+    jobs: list[JobAnswer]
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> Self:
+        """Convert what was read."""
+        return cls(
+            status=pipeline.status,
+            estimated_time=pipeline.estimated_time,
+            jobs=[
+                JobAnswer(job_id=ids.encode(ids.JOB, job.id), kind=job.kind, status=job.state)
+                for job in pipeline.jobs
+            ],
+        )

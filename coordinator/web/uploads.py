@@ -1,0 +1,233 @@
+"""``/api/uploads``: the list, and what belongs to one upload."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+
+import manifests
+from coordinator.adapters import jobs as job_rows
+from coordinator.adapters import listing, signings, uploads
+from coordinator.adapters.stores import Stores
+from coordinator.domain import cursors
+from coordinator.domain.errors import InvalidFieldError, UploadNotFoundError, WrongPhaseError
+from coordinator.domain.phases import Phase
+from coordinator.domain.uploads import Upload
+from coordinator.operations.finish_upload import document
+from coordinator.operations.read_pipeline import read_manifest
+from coordinator.settings import Settings
+from coordinator.web.auth import Caller, authenticated
+from coordinator.web.documented import documented
+from coordinator.web.shapes import Answer, JobDetail, Timestamp, known_upload, stamp
+
+_PAGE: Final = 100
+DOWNLOAD_LIFETIME: Final = timedelta(minutes=15)
+
+
+class UploadSummary(Answer):
+    """One upload in a list."""
+
+    upload_id: str
+    user_id: str
+    file_name: str
+    file_size: int
+    file_type: str
+    status: Phase
+    reason: str | None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class UploadsAnswer(Answer):
+    """A page, newest first; `nextCursor` is null on the last."""
+
+    uploads: list[UploadSummary]
+    next_cursor: str | None
+
+
+class FixedDigest(Answer):
+    """A chunk's sha256, fixed when it was signed."""
+
+    chunk_index: int
+    sha256: str
+
+
+class OpenManifest(Answer):
+    """What is known of an upload that is not completed: the digests fixed so far."""
+
+    upload_id: str
+    file_name: str
+    file_size: int
+    chunk_size: int
+    total_chunks: int
+    chunks: list[FixedDigest]
+
+
+class JobsAnswer(Answer):
+    """An upload's jobs in their order."""
+
+    upload_id: str
+    jobs: list[JobDetail]
+
+
+class DownloadAnswer(Answer):
+    """A signed address of the object, for a while."""
+
+    url: str
+    file_name: str
+    file_size: int
+
+
+@get(
+    "/api/uploads",
+    guards=[authenticated],
+    operation_id="listUploads",
+    summary="List uploads",
+    tags=["uploads"],
+    responses=documented(InvalidFieldError),
+)
+async def list_uploads(
+    caller: NamedDependency[Caller],
+    stores: NamedDependency[Stores],
+    status: Annotated[Phase | None, QueryParameter(description="Only those in this phase.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=_PAGE)] = _PAGE,
+    cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
+) -> UploadsAnswer:
+    """List the caller's uploads, or with a key of scope `act-as` the tenant's, newest first."""
+    after = None if cursor is None else cursors.decode(cursor)
+    async with stores.pool.connection() as conn:
+        rows = await listing.newest(conn, caller.owner, phase=status, after=after, limit=limit + 1)
+    page = rows[:limit]
+    more = len(rows) > limit
+    return UploadsAnswer(
+        uploads=[_summary(row) for row in page],
+        next_cursor=cursors.encode(page[-1].created_at, page[-1].id) if more else None,
+    )
+
+
+def _summary(row: Upload) -> UploadSummary:
+    return UploadSummary(
+        upload_id=row.public_id,
+        user_id=row.user_id,
+        file_name=row.file_name,
+        file_size=row.size_bytes,
+        file_type=row.file_type,
+        status=row.phase,
+        reason=row.reason,
+        created_at=stamp(row.created_at),
+        updated_at=stamp(row.updated_at),
+    )
+
+
+@get(
+    "/api/uploads/{upload_id:str}/manifest",
+    guards=[authenticated],
+    operation_id="getManifest",
+    summary="Read the manifest",
+    tags=["uploads"],
+    responses=documented(UploadNotFoundError),
+)
+async def manifest(
+    upload_id: FromPath[str],
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    stores: NamedDependency[Stores],
+) -> Response[bytes]:
+    """Read the manifest (format: `manifests/FORMAT.md`).
+
+    With `Accept: text/plain` as lines for `sha256sum -c`. Of an upload that is not completed: the
+    digests fixed so far.
+    """
+    wanted = known_upload(upload_id)
+    async with stores.pool.connection() as conn:
+        upload = await uploads.read(conn, wanted, caller.owner)
+    as_text = request.accept.best_match(["application/json", "text/plain"]) == "text/plain"
+    body = await _manifest_body(stores, upload, as_text=as_text)
+    media_type = "text/plain; charset=utf-8" if as_text else "application/json"
+    return Response(body, media_type=media_type)
+
+
+async def _manifest_body(stores: Stores, upload: Upload, *, as_text: bool) -> bytes:
+    kept = await read_manifest(stores, upload)
+    if kept is not None:
+        whole = document(upload, kept)
+        return manifests.sha256sum_lines(whole).encode() if as_text else manifests.canonical(whole)
+    async with stores.pool.connection() as conn:
+        digests = await signings.read_digests(conn, upload.id)
+    if as_text:
+        return manifests.partial_sha256sum_lines(
+            upload.file_name, digests, file_size=upload.size_bytes, chunk_size=upload.chunk_bytes
+        ).encode()
+    return msgspec.json.encode(
+        OpenManifest(
+            upload_id=upload.public_id,
+            file_name=upload.file_name,
+            file_size=upload.size_bytes,
+            chunk_size=upload.chunk_bytes,
+            total_chunks=upload.plan.chunk_count,
+            chunks=[
+                FixedDigest(chunk_index=index, sha256=digests[index].hex())
+                for index in sorted(digests)
+            ],
+        )
+    )
+
+
+@get(
+    "/api/uploads/{upload_id:str}/jobs",
+    guards=[authenticated],
+    operation_id="listJobs",
+    summary="Read an upload's jobs",
+    tags=["jobs"],
+    responses=documented(UploadNotFoundError),
+)
+async def jobs(
+    upload_id: FromPath[str],
+    caller: NamedDependency[Caller],
+    stores: NamedDependency[Stores],
+) -> JobsAnswer:
+    """Read the jobs with their results; there are none before COMPLETED."""
+    wanted = known_upload(upload_id)
+    async with stores.pool.connection() as conn:
+        await uploads.read(conn, wanted, caller.owner)
+        found = await job_rows.of_upload(conn, wanted)
+    return JobsAnswer(upload_id=upload_id, jobs=[JobDetail.of(job) for job in found])
+
+
+@get(
+    "/api/uploads/{upload_id:str}/download",
+    guards=[authenticated],
+    operation_id="downloadUpload",
+    summary="Download the object",
+    tags=["uploads"],
+    status_code=307,
+    responses=documented(UploadNotFoundError, WrongPhaseError),
+)
+async def download(
+    upload_id: FromPath[str],
+    request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
+    stores: NamedDependency[Stores],
+    settings: NamedDependency[Settings],
+) -> Response[DownloadAnswer | None]:
+    """Redirect to a signed GET of the object under its original name.
+
+    With `Accept: application/json` answer the address instead. Refused before COMPLETED.
+    """
+    wanted = known_upload(upload_id)
+    async with stores.pool.connection() as conn:
+        upload = await uploads.read(conn, wanted, caller.owner)
+    if upload.phase is not Phase.COMPLETED:
+        raise WrongPhaseError(phase=upload.phase, event="download", reason=upload.reason)
+    lifetime = min(DOWNLOAD_LIFETIME, timedelta(seconds=settings.url_lifetime_seconds))
+    url = await stores.bucket.presign_get(
+        upload.object_key, file_name=upload.file_name, lifetime=lifetime
+    )
+    headers = {"Cache-Control": "no-store"}
+    if "application/json" in request.headers.get("accept", ""):
+        answer = DownloadAnswer(url=url, file_name=upload.file_name, file_size=upload.size_bytes)
+        return Response(answer, status_code=200, headers=headers)
+    return Response(None, status_code=307, headers={**headers, "Location": url})

@@ -1,0 +1,1 @@
+"""The process that runs jobs, hashes objects, and takes over what a dead process left."""
