@@ -52,7 +52,7 @@ def running_localstack(
                 name="localstack",
                 argv=[python, "-m", "localstack.runtime.main"],
                 folder=keeper.home,
-                check=lambda: bucket.check(s3),
+                check=lambda: bucket.check(s3, bucket_name),
                 env=_environment(keeper.home, port),
                 # It keeps nothing, so there is nothing to wait for.
                 stop_signal=signal.SIGKILL,

@@ -8,8 +8,13 @@ import msgspec
 
 from coordinator.domain import ids
 from coordinator.domain.checksums import Declared
-from coordinator.domain.errors import ChecksumConflictError, UploadExpiredError, WrongPhaseError
-from coordinator.domain.phases import OPEN_PHASES, Event, Intent, Phase, after
+from coordinator.domain.errors import (
+    ChecksumConflictError,
+    ChecksumMismatchError,
+    UploadExpiredError,
+    WrongPhaseError,
+)
+from coordinator.domain.phases import OPEN_PHASES, Event, Intent, Phase, Reason, after
 from coordinator.domain.plan import Plan
 
 
@@ -124,6 +129,7 @@ def seal(
 
     Raises:
         WrongPhaseError: it ended in another way than ``intent`` asks for.
+        ChecksumMismatchError: it FAILED because its bytes were not what was declared.
         UploadExpiredError: completion was asked for after the deadline.
         ChecksumConflictError: another checksum was declared before.
 
@@ -153,6 +159,8 @@ def _ended(upload: Upload, intent: Intent) -> Ended:
             wanted = Phase.FAILED
         case _:
             assert_never(intent)
+    if intent is Intent.COMPLETE and upload.reason == Reason.CHECKSUM_MISMATCH:
+        raise ChecksumMismatchError("The object's sha256 was not the declared one.")
     if upload.phase is not wanted:
         raise WrongPhaseError(phase=upload.phase, event=intent, reason=upload.reason)
     return Ended(upload.phase)

