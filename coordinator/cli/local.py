@@ -126,7 +126,7 @@ def _kept(home: Path) -> _Kept:
 
 def _free_port(wished: int, *, not_this: int | None = None) -> int:
     """Return the wished port, or the next that is free."""
-    for port in (wished, *range(_FIRST_PORT, _LAST_PORT)):
+    for port in [wished, *range(_FIRST_PORT, _LAST_PORT)]:
         if port == not_this:
             continue
         with socket.socket() as probe:

@@ -43,9 +43,9 @@ class Intent(StrEnum):
 class Reason(StrEnum):
     """Why an upload FAILED."""
 
-    ABORTED = "aborted"
-    EXPIRED = "expired"
-    CHECKSUM_MISMATCH = "checksum-mismatch"
+    ABORTED = "aborted"  # its owner gave it up
+    EXPIRED = "expired"  # its deadline passed before it was completed
+    CHECKSUM_MISMATCH = "checksum-mismatch"  # the whole object's sha256 was not the declared one
 
 
 OPEN_PHASES: Final = frozenset({Phase.INIT, Phase.UPLOADING, Phase.ASSEMBLING})

@@ -103,6 +103,7 @@ class _Child:
         self._grace_s: float = request["grace_s"]
         self._debris: list[str] = request["debris"]
         self._deadline: float | None = None
+        self._is_cleared = False
         with Path(request["log"]).open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - argv comes from our own parent
                 request["argv"],
@@ -119,9 +120,9 @@ class _Child:
 
     def code(self) -> int | None:
         """Reap the process if it has ended, and clear away what it leaves behind."""
-        known = self._process.returncode
         code = self._process.poll()
-        if code is not None and known is None:
+        if code is not None and not self._is_cleared:
+            self._is_cleared = True
             self._kill_group()
             for path in self._debris:
                 _remove(path)

@@ -143,6 +143,15 @@ class Assembling(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status_url: str | None = None
 
 
+class Signed(msgspec.Struct, frozen=True, rename="camel"):
+    """A presigned address of an object."""
+
+    url: str
+
+    # Whoever has it can read the object.
+    __repr__ = object.__repr__
+
+
 class FixedChunk(msgspec.Struct, frozen=True, rename="camel"):
     """A digest that was signed and is therefore final."""
 

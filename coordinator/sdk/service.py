@@ -138,7 +138,7 @@ class Service:
     def download_url(self, upload_id: str) -> str:
         """Return a presigned address of the object."""
         answer = self._call("GET", f"/api/uploads/{_segment(upload_id)}/download")
-        return _read(answer, dict[str, str])["url"]
+        return _read(answer, answers.Signed).url
 
     def abort(self, upload_id: str) -> bool:
         """Give an upload up; False while that is still under way."""

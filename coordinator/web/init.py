@@ -62,7 +62,7 @@ class InitRequest(Strict, kw_only=True):
         ]
         | None
     ) = None
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     chunk_size: Annotated[int, msgspec.Meta(description="Bytes.")] | None = None
     user_id: UserId | None = None
 
@@ -108,6 +108,7 @@ _EXAMPLE: Final = {
     ),
 )
 async def init(
+    *,
     data: Annotated[InitRequest, Body(examples=example(_EXAMPLE))],
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],

@@ -3,6 +3,8 @@
 Rule: a 500 says nothing of the exception but the request's id; no problem repeats what was sent.
 """
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -41,6 +43,7 @@ STATUS: Final[Mapping[type[errors.CoordinatorError], tuple[int, str]]] = {
     errors.ChecksumMismatchError: (422, "Checksum mismatch"),
     errors.IdempotencyConflictError: (422, "Idempotency-Key used for another body"),
     errors.StoreRefusedError: (502, "S3 refused"),
+    errors.ClockOffError: (503, "The service's clock is wrong"),
     errors.UnavailableError: (503, "Not available now"),
 }
 
@@ -54,7 +57,7 @@ UNAVAILABLE: Final = (
     TimeoutError,
 )
 
-_HTTP_CODES: Final = {
+HTTP_CODES: Final = {
     400: "bad-request",
     404: "no-such-route",
     405: "method-not-allowed",
@@ -138,7 +141,7 @@ def http_error(request: Request[Any, Any, Any], exc: HTTPException) -> Response[
     return problem(
         request,
         status=exc.status_code,
-        code=_HTTP_CODES.get(exc.status_code, "http-error"),
+        code=HTTP_CODES.get(exc.status_code, "http-error"),
         title=type(exc).__name__.removesuffix("Exception"),
         detail=exc.detail,
         headers=exc.headers,
@@ -183,7 +186,8 @@ async def check_body(request: Request[Any, Any, Any]) -> None:
     """Refuse what is no JSON, before the framework meets it (it answers 500 to deep nesting).
 
     Raises:
-        MalformedJsonError: broken JSON, invalid UTF-8, numbers or nesting beyond reason.
+        MalformedJsonError: broken JSON, invalid UTF-8, nesting beyond reason.
+        InvalidFieldError: a number that is none, or beyond all range.
 
     """
     body = await request.body()
@@ -197,4 +201,34 @@ async def check_body(request: Request[Any, Any, Any]) -> None:
     except RecursionError as exc:
         raise errors.MalformedJsonError("The body nests too deeply.") from exc
     except msgspec.DecodeError as exc:
+        if field := _impossible_number(body):
+            raise errors.InvalidFieldError(field, "The number is out of range.") from exc
         raise errors.MalformedJsonError(f"{exc}.") from exc
+
+
+def _impossible_number(body: bytes) -> str | None:
+    """Name the first number that no float can hold, as a path; msgspec does not say where it is.
+
+    >>> _impossible_number(b'{"chunks": [{"chunkIndex": 1}, {"chunkIndex": 1e400}]}')
+    'chunks[1].chunkIndex'
+    >>> _impossible_number(b'{"fileSize": NaN}')
+    'fileSize'
+    >>> _impossible_number(b'{"fileSize": 1, }') is None
+    True
+    """
+    try:
+        tree = json.loads(body, parse_float=float, parse_int=float, parse_constant=float)
+    except (ValueError, RecursionError):
+        return None
+    waiting: list[tuple[str, Any]] = [("", tree)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            return path.removeprefix(".").encode(errors="replace").decode()[:200]
+        inner: list[tuple[str, Any]] = []
+        if isinstance(value, dict):
+            inner = [(f"{path}.{name}", each) for name, each in value.items()]
+        elif isinstance(value, list):
+            inner = [(f"{path}[{at}]", each) for at, each in enumerate(value)]
+        waiting += reversed(inner)
+    return None

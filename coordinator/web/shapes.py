@@ -91,7 +91,7 @@ class JobDetail(JobAnswer):
 
 
 class PipelineAnswer(Answer):
-    """The jobs of an upload, taken together; ``estimatedTime`` is null while nothing was measured."""
+    """The jobs of an upload, taken together; `estimatedTime` is null until some were measured."""
 
     status: PipelineStatus
     estimated_time: str | None

@@ -59,6 +59,7 @@ class StatusAnswer(Answer):
     responses=documented(UploadNotFoundError),
 )
 async def status(
+    *,
     upload_id: FromPath[str],
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
@@ -66,7 +67,7 @@ async def status(
         bool, QueryParameter(description="Ask S3 instead of the ledger, and repair the ledger.")
     ] = False,
 ) -> StatusAnswer:
-    """Read phase, progress and jobs. The progress is what clients reported; `verify=true` asks S3."""
+    """Read phase, progress as reported (`verify=true`: as S3 has it) and jobs."""
     wanted = known_upload(upload_id)
     async with stores.pool.connection() as conn:
         upload = await uploads.read(conn, wanted, caller.owner)

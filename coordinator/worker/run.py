@@ -77,6 +77,6 @@ async def _rounds(stores: Stores, app: App) -> None:
         for duty in duties:
             try:
                 await duty()
-            except Exception as exc:  # the loop outlives every failure, and says so
+            except Exception as exc:  # noqa: BLE001 - the loop outlives every failure, and says so
                 _log.warning("round failed", duty=duty.__name__, error=type(exc).__name__)
         await asyncio.sleep(_ROUND_SECONDS)

@@ -36,7 +36,7 @@ async def run_job(stores: Stores, settings: Settings, job_id: UUID) -> None:
     structlog.contextvars.bind_contextvars(upload_id=upload.public_id, kind=job.kind)
     try:
         result = await _body(stores, settings, job, upload)
-    except Exception as exc:  # a job must not take the worker down, whatever it meets
+    except Exception as exc:  # noqa: BLE001 - no job takes the worker down, whatever it meets
         _log.exception("job failed", attempt=job.attempt)
         await _failed(stores, job, type(exc).__name__)
         return

@@ -1,22 +1,16 @@
 """How fast part URLs are signed, beside botocore and beside bare hashing.
 
-Only ratios are claimed: both sides run in turns in one process, so that what else the machine does
-meets both. Run it by ``python -m tests.benchmarks.bench_signing``; it exits 1 if a bar fails.
+Rule: pure functions only, no server, no network; what the service makes of it is bench_urls.
 """
 
-import gc
 import hmac
-import sys
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from statistics import median
-from time import perf_counter
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-import msgspec
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -24,6 +18,7 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.session import Session
 
 from coordinator.domain.sigv4 import Credentials, Part, SignedPart, Target, sign_parts
+from tests.benchmarks.measuring import Row, ratio
 
 AT: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIFETIME: Final = timedelta(hours=1)
@@ -39,37 +34,9 @@ CREDENTIALS: Final = {
 }
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One measured ratio, and the range that we promise for it."""
-
-    name: str
-    ratio: float
-    at_least: float = 0
-    at_most: float = float("inf")
-
-    @property
-    def holds(self) -> bool:
-        """Whether the promise is kept."""
-        return self.at_least <= self.ratio <= self.at_most
-
-    @property
-    def bar(self) -> str:
-        """The promise in words."""
-        return f"at least {self.at_least}" if self.at_least else f"at most {self.at_most}"
-
-
 def measure() -> list[Row]:
     """Return the rows for both kinds of credentials."""
     return [row for name in CREDENTIALS for row in _rows(name, CREDENTIALS[name])]
-
-
-def main() -> int:
-    """Print the table."""
-    rows = measure()
-    print(f"{'name':<52} {'ratio':>6}  {'bar':<14} holds?")
-    for row in rows:
-        print(f"{row.name:<52} {row.ratio:>6.2f}  {row.bar:<14} {'yes' if row.holds else 'NO'}")
-    return 0 if all(row.holds for row in rows) else 1
 
 
 def _rows(name: str, credentials: Credentials) -> list[Row]:
@@ -88,12 +55,12 @@ def _rows(name: str, credentials: Credentials) -> list[Row]:
     return [
         Row(
             f"sign 1,000: time of botocore / ours, {name}",
-            _ratio(botocore, ours, rounds=7),
+            ratio(botocore, ours, rounds=7),
             at_least=40,
         ),
         Row(
             f"sign 1,000: time of ours / bare hashing, {name}",
-            _ratio(ours, hashing, rounds=101),
+            ratio(ours, hashing, rounds=101),
             at_most=2.2,
         ),
     ]
@@ -166,30 +133,3 @@ def _to_hash(signer: Any, signed: SignedPart, part: Part) -> tuple[bytes, bytes]
     request.context["timestamp"] = f"{AT:%Y%m%dT%H%M%SZ}"
     canonical_request = signer.canonical_request(request)
     return canonical_request.encode(), signer.string_to_sign(request, canonical_request).encode()
-
-
-def _ratio(
-    numerator: Callable[[], object], denominator: Callable[[], object], *, rounds: int
-) -> float:
-    """Return the median of the ratios of ``rounds`` rounds, in which either goes first in turn."""
-    ratios = []
-    gc.collect()
-    gc.disable()
-    try:
-        for turn in range(rounds):
-            pair = (numerator, denominator) if turn % 2 else (denominator, numerator)
-            seconds = {side: _seconds(side) for side in pair}
-            ratios.append(seconds[numerator] / seconds[denominator])
-    finally:
-        gc.enable()
-    return median(ratios)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = perf_counter()
-    work()
-    return perf_counter() - start
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 import redis
 
-from coordinator.embedded import Addresses, bucket
+from coordinator.embedded import Addresses, bucket, seaweedfs
 from coordinator.embedded.keeper_process import identity
 
 ROOT: Final = Path(__file__).parents[2]
@@ -98,6 +98,13 @@ def read_everywhere(addresses: Addresses, word: str) -> tuple[bool, bool, bool]:
 
 
 def leftover_sockets(home: Path) -> list[Path]:
-    """Return the socket files that carry one of the home's ports."""
-    ports = json.loads((home / "ports.json").read_bytes()).values()
-    return [path for port in ports for path in Path("/tmp").glob(f"*-{port}.sock")]
+    """Return the socket files that carry one of the ports of the home's SeaweedFS.
+
+    Not of the other ports: a SeaweedFS of somebody else, long killed, may have had those.
+    """
+    ports = json.loads((home / "ports.json").read_bytes())
+    return [
+        path
+        for flag in seaweedfs.PORTS
+        for path in Path("/tmp").glob(f"seaweedfs-*-{ports[flag]}.sock")
+    ]

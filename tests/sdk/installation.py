@@ -14,6 +14,7 @@ from typing import Final
 import httpx
 import msgspec
 import psycopg
+from psycopg import sql
 
 from coordinator.embedded import Addresses
 
@@ -52,7 +53,7 @@ def installed(
 ) -> Iterator[Installation]:
     """Run service and worker on a database of their own until the block ends."""
     with psycopg.connect(addresses.database_url, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {database}")  # type: ignore[arg-type]  # a constant of the tests
+        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     base, _, _ = addresses.database_url.rpartition("/")
     environ = {
         **_bare_environ(),

@@ -135,6 +135,10 @@ class _Handler(BaseHTTPRequestHandler):
             if method == "GET" and self.boss.corrupts_reading:
                 content = bytes(len(content))
             self._answer(answer.status, dict(answer.headers), content)
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True
+            return 0
+        else:
             return answer.status
         finally:
             upstream.close()

@@ -74,10 +74,12 @@ def test_the_same_file_is_not_sent_again_unless_asked_for(
     assert len(meddler.stored) == 4
 
 
-def test_after_an_abort_the_file_gets_a_new_upload(client: Client, make_file: MakeFile) -> None:
+def test_after_an_abort_the_file_gets_a_new_upload(
+    client: Client, meddler: Meddler, make_file: MakeFile
+) -> None:
     """A dead upload that the key still names must not stand in the way for a day."""
     path = make_file(CHUNK + 1)
-    aborted = _interrupt(client, path, after=1)
+    aborted = _interrupt(client, meddler, path, after=1)
     assert client.abort(aborted)
 
     handle = client.upload(path, chunk_size=CHUNK)
@@ -141,7 +143,7 @@ def test_an_interrupted_upload_goes_on_with_what_is_missing(
 ) -> None:
     """What S3 has is not sent twice, whether the ledger knew of it or not."""
     path = make_file(6 * CHUNK)
-    upload_id = _interrupt(client, path, after=3)
+    upload_id = _interrupt(client, meddler, path, after=3)
     before = set(meddler.stored)
 
     handle = client.upload(path, chunk_size=CHUNK)
@@ -153,11 +155,11 @@ def test_an_interrupted_upload_goes_on_with_what_is_missing(
 
 @pytest.mark.parametrize("keep_time", [True, False])
 def test_a_changed_file_does_not_continue_an_upload_by_its_id(
-    client: Client, make_file: MakeFile, *, keep_time: bool
+    client: Client, meddler: Meddler, make_file: MakeFile, *, keep_time: bool
 ) -> None:
     """Its chunks would be of two files. By content, whatever the times say."""
     path = make_file(4 * CHUNK)
-    upload_id = _interrupt(client, path, after=2)
+    upload_id = _interrupt(client, meddler, path, after=2)
     _change(path, at=3, keep_time=keep_time)
 
     with pytest.raises(FileChangedError) as refusal:
@@ -168,11 +170,11 @@ def test_a_changed_file_does_not_continue_an_upload_by_its_id(
 
 
 def test_a_changed_file_of_the_same_time_is_found_out_without_its_id(
-    client: Client, make_file: MakeFile
+    client: Client, meddler: Meddler, make_file: MakeFile
 ) -> None:
     """The key finds the old upload, and the digests say no."""
     path = make_file(4 * CHUNK)
-    _interrupt(client, path, after=2)
+    _interrupt(client, meddler, path, after=2)
     _change(path, at=3, keep_time=True)
 
     with pytest.raises(FileChangedError, match="Start a new upload"):
@@ -274,10 +276,11 @@ def test_a_download_of_other_bytes_leaves_nothing(
     assert list(tmp_path.glob(".*")) == []
 
 
-def _interrupt(client: Client, path: Path, *, after: int) -> str:
+def _interrupt(client: Client, meddler: Meddler, path: Path, *, after: int) -> str:
     """Upload until so many chunks have arrived, and return the upload's id."""
     stop = threading.Event()
     found: list[str] = []
+    meddler.pause_s = 0.3
 
     def watch(progress: Progress) -> None:
         found.append(progress.upload_id or "")
@@ -286,6 +289,7 @@ def _interrupt(client: Client, path: Path, *, after: int) -> str:
 
     with pytest.raises(StoppedError):
         client.upload(path, chunk_size=CHUNK, concurrency=1, progress=watch, stop=stop)
+    meddler.pause_s = 0
     return found[-1]
 
 

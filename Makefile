@@ -1,0 +1,62 @@
+# Everything is installed into .venv from Python wheels: no root, no docker.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+LOCKS := deploy/requirements
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint check bench docs lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 10
+
+demo: .venv/run-ready ## Upload a data set to real servers, show every proof, end them (FILE=some/file)
+	$(BIN)/coordinator demo $(if $(FILE),"$(FILE)")
+
+run: .venv/run-ready ## Run servers, service (port 3000) and worker until Ctrl-C; data stays in .local
+	@exec $(BIN)/coordinator dev
+
+test: .venv/dev-ready .venv-localstack/ready ## Run the tests, on real servers
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: .venv/dev-ready ## Check format, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+check: lint test ## What CI runs
+
+bench: .venv/dev-ready ## Measure against the bars, side by side, and keep the table in docs/
+	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+docs: .venv/dev-ready ## Write the generated pages in docs/ anew
+	$(BIN)/python docs/generate.py
+
+lock: .venv/dev-ready ## Compile the lock files anew
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra server --extra jobs --extra embedded pyproject.toml $(LOCKS)/build.in -o $(LOCKS)/run.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras -c $(LOCKS)/run.txt pyproject.toml $(LOCKS)/build.in -o $(LOCKS)/dev.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) localstack/requirements.in -o localstack/requirements.txt
+
+LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean: ## Remove what was built and installed; the data in .local stays
+	rm -rf .venv .venv-localstack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/run-ready: $(LOCKS)/run.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(PIP) --require-hashes -r $(LOCKS)/run.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev-ready: $(LOCKS)/dev.txt .venv/run-ready
+	$(PIP) --require-hashes -r $(LOCKS)/dev.txt
+	@touch $@
+
+# LocalStack pins older libraries, so it lives apart; only tests talk to it.
+.venv-localstack/ready: localstack/requirements.txt
+	$(PYTHON) -m venv .venv-localstack
+	.venv-localstack/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	@touch $@

@@ -1,0 +1,48 @@
+"""LocalStack runs this once it is ready: the bucket, its CORS and its rule for abandoned multiparts.
+
+The same as ``coordinator/embedded/bucket.py`` does for SeaweedFS. It runs inside LocalStack's own
+Python, which has boto3; doing it again changes nothing.
+"""
+
+import os
+
+import boto3
+
+BUCKET = os.environ.get("COORDINATOR_S3_BUCKET", "datasets")
+ORIGINS = os.environ.get("COORDINATOR_CORS_ORIGINS") or "*"
+
+s3 = boto3.client(
+    "s3",
+    endpoint_url=os.environ.get("AWS_ENDPOINT_URL", "http://127.0.0.1:4566"),
+    region_name="us-east-1",
+    aws_access_key_id="test",
+    aws_secret_access_key="test",  # noqa: S106 - LocalStack's own, known to everybody
+)
+s3.create_bucket(Bucket=BUCKET)
+s3.put_bucket_cors(
+    Bucket=BUCKET,
+    CORSConfiguration={
+        "CORSRules": [
+            {
+                "AllowedOrigins": [origin.strip() for origin in ORIGINS.split(",")],
+                "AllowedMethods": ["PUT", "GET", "HEAD"],
+                "AllowedHeaders": ["*"],
+                "ExposeHeaders": ["ETag", "x-amz-checksum-sha256"],
+                "MaxAgeSeconds": 3600,
+            }
+        ]
+    },
+)
+s3.put_bucket_lifecycle_configuration(
+    Bucket=BUCKET,
+    LifecycleConfiguration={
+        "Rules": [
+            {
+                "ID": "abandoned-multiparts",
+                "Status": "Enabled",
+                "Filter": {"Prefix": ""},
+                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 9},
+            }
+        ]
+    },
+)
