@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
@@ -130,7 +130,7 @@ def client_of(app: Litestar, key: str | None) -> httpx.AsyncClient:
     """A client of the service; exceptions that no handler caught fly into the test."""
     headers: dict[str, Any] = {} if key is None else {"Authorization": f"Bearer {key}"}
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://service", headers=headers
+        transport=httpx.ASGITransport(cast("Any", app)), base_url="http://service", headers=headers
     )
 
 

@@ -8,7 +8,7 @@ import base64
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -69,18 +69,21 @@ class ObjectFacts(msgspec.Struct, frozen=True):
     root: str | None
 
 
+class _Clients(NamedTuple):
+    usual: "S3Client"  # retries what may be repeated
+    once: "S3Client"  # for the call that must not be
+    public: "S3Client"  # signs addresses as clients reach them; calls nothing
+
+
 class Bucket:
     """One bucket. Opened and closed by :func:`open_bucket`."""
 
-    def __init__(
-        self, s3: "S3Client", once: "S3Client", session: AioSession, options: BucketOptions
-    ) -> None:
-        self._s3 = s3
-        self._once = once
+    def __init__(self, clients: _Clients, session: AioSession, options: BucketOptions) -> None:
+        self._s3, self._once, self._public_s3 = clients
         self._session = session
         self._options = options
         self.name = options.name
-        self.region = s3.meta.region_name
+        self.region = clients.usual.meta.region_name
         endpoint = options.public_endpoint or options.endpoint
         self.public = sigv4.Target(
             endpoint=endpoint or sigv4.aws_endpoint(self.region),
@@ -262,28 +265,16 @@ class Bucket:
         disposition = (
             f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='')}"
         )
-        async with self._client_for_public() as s3:
-            return await s3.generate_presigned_url(
-                "get_object",
-                Params={
-                    "Bucket": self.name,
-                    "Key": key,
-                    "ResponseContentDisposition": disposition,
-                    "ResponseContentType": "application/octet-stream",
-                },
-                ExpiresIn=int(lifetime.total_seconds()),
-            )
-
-    @asynccontextmanager
-    async def _client_for_public(self) -> AsyncGenerator["S3Client"]:
-        if not self._options.public_endpoint:
-            yield self._s3
-            return
-        config = _config(path_addressing=self._options.path_addressing, tries=1)
-        async with self._session.create_client(
-            "s3", endpoint_url=self._options.public_endpoint, config=config
-        ) as s3:
-            yield s3
+        return await self._public_s3.generate_presigned_url(
+            "get_object",
+            Params={
+                "Bucket": self.name,
+                "Key": key,
+                "ResponseContentDisposition": disposition,
+                "ResponseContentType": "application/octet-stream",
+            },
+            ExpiresIn=int(lifetime.total_seconds()),
+        )
 
 
 @contextmanager
@@ -323,15 +314,17 @@ def _config(*, path_addressing: bool, tries: int) -> AioConfig:
 
 @asynccontextmanager
 async def open_bucket(options: BucketOptions) -> AsyncGenerator[Bucket]:
-    """Open the clients: one that retries, and one for the call that must not be repeated."""
+    """Open the clients."""
     session = get_session()
-    endpoint = options.endpoint or None
     usual = _config(path_addressing=options.path_addressing, tries=_TRIES)
     once = _config(path_addressing=options.path_addressing, tries=1).merge(
         AioConfig(read_timeout=options.complete_seconds)
     )
+    internal = options.endpoint or None
+    public = options.public_endpoint or internal
     async with (
-        session.create_client("s3", endpoint_url=endpoint, config=usual) as s3,
-        session.create_client("s3", endpoint_url=endpoint, config=once) as single,
+        session.create_client("s3", endpoint_url=internal, config=usual) as s3,
+        session.create_client("s3", endpoint_url=internal, config=once) as single,
+        session.create_client("s3", endpoint_url=public, config=once) as outer,
     ):
-        yield Bucket(s3, single, session, options)
+        yield Bucket(_Clients(s3, single, outer), session, options)

@@ -19,9 +19,10 @@ class Signing(msgspec.Struct, frozen=True):
     conflicts: list[int]
 
 
+# %b: as text a batch of digests takes psycopg longer to write than its URLs take to sign.
 _FIX: Final = """
 SELECT (signed.upload).*, signed.as_of, signed.conflicts
-  FROM sign_chunks(%(id)s, %(tenant)s, %(user)s, %(indexes)s, %(digests)s) AS signed
+  FROM sign_chunks(%(id)s, %(tenant)s, %(user)s, %(indexes)b, %(digests)b) AS signed
 """
 
 

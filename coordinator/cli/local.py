@@ -126,17 +126,21 @@ def _kept(home: Path) -> _Kept:
 
 def _free_port(wished: int, *, not_this: int | None = None) -> int:
     """Return the wished port, or the next that is free."""
-    for port in [wished, *range(_FIRST_PORT, _LAST_PORT)]:
-        if port == not_this:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise click.ClickException(f"no port between {_FIRST_PORT} and {_LAST_PORT} is free")
+    ports: list[int] = [wished, *range(_FIRST_PORT, _LAST_PORT)]
+    found = next((port for port in ports if port != not_this and _is_free(port)), None)
+    if found is None:
+        raise click.ClickException(f"no port between {_FIRST_PORT} and {_LAST_PORT} is free")
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _environ(addresses: Addresses, kept: _Kept) -> dict[str, str]:

@@ -12,7 +12,7 @@ import uvicorn
 from coordinator import settings as settings_module
 from coordinator.adapters import keys
 from coordinator.adapters.entropy import random_bytes
-from coordinator.adapters.migrations import migrate
+from coordinator.adapters.migrations import migrate, pending
 from coordinator.adapters.postgres import new_pool
 from coordinator.app import create_app
 from coordinator.domain.keys import ENTROPY_BYTES, NewKey, Scope, hash_of, mint
@@ -34,6 +34,15 @@ def _settings() -> Settings:
     return settings
 
 
+def _migrated(settings: Settings) -> Settings:
+    """Refuse to start on a schema that is behind the code."""
+    if missing := _wait_for(pending(settings.database_url)):
+        raise click.ClickException(
+            f"the database lacks {', '.join(missing)}: run `coordinator migrate` first"
+        )
+    return settings
+
+
 def _wait_for(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
@@ -41,7 +50,7 @@ def _wait_for(work: Coroutine[Any, Any, T]) -> T:
 @click.command("serve")
 def serve_command() -> None:
     """Run the service against whatever the settings name."""
-    settings = _settings()
+    settings = _migrated(_settings())
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -56,7 +65,7 @@ def serve_command() -> None:
 @click.command("work")
 def work_command() -> None:
     """Run a worker: jobs, hashing of objects, takeover of abandoned uploads."""
-    _wait_for(run(_settings()))
+    _wait_for(run(_migrated(_settings())))
 
 
 @click.command("migrate")

@@ -9,7 +9,7 @@ from uuid import UUID
 from coordinator.domain.errors import InvalidFieldError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LENGTH: Final = 24
+_LENGTH: Final = 32  # letters, for 24 bytes
 
 
 def encode(created_at: datetime, row_id: UUID) -> str:
@@ -30,8 +30,8 @@ def decode(text: str) -> tuple[datetime, UUID]:
 
     """
     try:
-        packed = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-        if len(packed) == _LENGTH:
+        if len(text) == _LENGTH:
+            packed = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
             micros = int.from_bytes(packed[:8], "big")
             return _EPOCH + timedelta(microseconds=micros), UUID(bytes=packed[8:])
     except (binascii.Error, UnicodeEncodeError, OverflowError):

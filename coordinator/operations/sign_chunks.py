@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -9,11 +10,13 @@ import msgspec
 from coordinator.adapters import clock, signings
 from coordinator.adapters.stores import Stores
 from coordinator.domain import sigv4
-from coordinator.domain.errors import DigestConflictError, InvalidFieldError
+from coordinator.domain.errors import DigestConflictError, InvalidFieldError, UnavailableError
 from coordinator.domain.uploads import Owner, Upload, check_signable
 from coordinator.operations.open_multipart import open_multipart
 from coordinator.operations.read_progress import ledger_or_nothing
 from coordinator.telemetry import SIGNING
+
+_SHORTEST: Final = timedelta(seconds=1)
 
 
 class ChunkToSign(msgspec.Struct, frozen=True):
@@ -93,6 +96,8 @@ async def _sign(
     plan = upload.plan
     credentials = await stores.bucket.credentials()
     at = clock.now()
+    if credentials.expires_at is not None and credentials.expires_at <= at + _SHORTEST:
+        raise UnavailableError("The service's AWS credentials are about to end. Try again.")
     wanted = [chunk for chunk in asked if chunk.index not in known]
     with SIGNING.time():
         signed = sigv4.sign_parts(

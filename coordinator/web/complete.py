@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
+import structlog
 from litestar import Response, delete, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
@@ -32,6 +34,8 @@ from coordinator.web.documented import UPLOAD_ID, documented, example
 from coordinator.web.problems import check_body
 from coordinator.web.shapes import Answer, PipelineAnswer, Strict, known_upload
 from manifests import ManifestError
+
+_log = structlog.get_logger(__name__)
 
 WAIT_SECONDS: Final = 25.0  # longer, and the answer is 202: proxies give up after 30 s or 60 s
 
@@ -151,9 +155,16 @@ async def _outlast(
     """Wait for ``work`` for a while; it goes on afterwards, and if the client hangs up, too."""
     task = asyncio.create_task(work)
     background.add(task)
-    task.add_done_callback(background.discard)
+    task.add_done_callback(partial(_settled, background))
     done, _pending = await asyncio.wait({task}, timeout=WAIT_SECONDS)
     return task.result() if done else None
+
+
+def _settled(background: set[asyncio.Task[Upload]], task: asyncio.Task[Upload]) -> None:
+    """Note how work ended that nobody may be waiting for any more."""
+    background.discard(task)
+    if not task.cancelled() and (exc := task.exception()) is not None:
+        _log.info("ended", error=type(exc).__name__)
 
 
 def _manifest(members: dict[str, Any] | None) -> manifests.Manifest | None:

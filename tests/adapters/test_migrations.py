@@ -31,12 +31,12 @@ async def empty(servers: Addresses) -> AsyncGenerator[str]:
         await conn.execute(drop.format(sql.Identifier(name)))
 
 
-async def _fetch(database_url: str, query: sql.SQL) -> list[tuple[str, ...]]:
+async def _fetch(database_url: str, query: sql.SQL) -> list[tuple[str | None, ...]]:
     async with await psycopg.AsyncConnection.connect(database_url) as conn:
         return await (await conn.execute(query)).fetchall()
 
 
-async def _applied(database_url: str) -> list[tuple[str, ...]]:
+async def _applied(database_url: str) -> list[tuple[str | None, ...]]:
     query = sql.SQL("SELECT name, applied_at::text FROM schema_migrations ORDER BY name")
     return await _fetch(database_url, query)
 

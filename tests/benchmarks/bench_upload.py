@@ -22,7 +22,7 @@ from botocore.config import Config
 
 from coordinator.cli.local import Local, running_locally
 from coordinator.sdk import Client
-from tests.benchmarks.bench_signing import Row
+from tests.benchmarks.measuring import Row, table
 
 MIB: Final = 1024 * 1024
 SIZE: Final = 1024 * MIB
@@ -49,8 +49,7 @@ def measure() -> list[Row]:
 def main() -> int:
     """Print the table."""
     rows = measure()
-    for row in rows:
-        print(f"{row.name:<52} {row.ratio:>6.2f}  {row.bar:<14} {'yes' if row.holds else 'NO'}")
+    print(table(rows))
     return 0 if all(row.holds for row in rows) else 1
 
 

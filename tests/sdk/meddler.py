@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
 
+_PATIENCE_S: Final = 60.0
 _BUSY: Final = b"<Error><Code>SlowDown</Code></Error>"
 
 
@@ -41,6 +42,7 @@ class Meddler:
         self.upstream = urlsplit(upstream).netloc
         self.address = ""
         self._lock = threading.Lock()
+        self.busy = 0
         self.reset()
 
     def reset(self, plan: Plan = lambda _chunk, _attempt: Harm.NONE, *, pause_s: float = 0) -> None:
@@ -49,9 +51,22 @@ class Meddler:
         self.pause_s = pause_s
         self.corrupts_reading = False
         self.attempts: Counter[int] = Counter()
-        self.first_stored = threading.Event()
         self.stored: list[int] = []
         self.answers: list[tuple[int, int]] = []
+
+    def await_stored(self, count: int) -> None:
+        """Return once S3 has stored so many chunks."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while len(self.stored) < count:
+            assert time.monotonic() < deadline, f"{len(self.stored)} of {count} chunks arrived"
+            time.sleep(0.02)
+
+    def settle(self) -> None:
+        """Return once nothing is on the way any more: what a dead client sent still arrives."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while self.busy:
+            assert time.monotonic() < deadline, "a chunk is on its way for ever"
+            time.sleep(0.02)
 
     def next_attempt(self, chunk: int) -> int:
         """Count an attempt."""
@@ -59,13 +74,17 @@ class Meddler:
             self.attempts[chunk] += 1
             return self.attempts[chunk] - 1
 
+    def count_busy(self, change: int) -> None:
+        """Count requests under way."""
+        with self._lock:
+            self.busy += change
+
     def note(self, chunk: int, status: int) -> None:
         """Remember what S3 answered."""
         with self._lock:
             self.answers.append((chunk, status))
             if status == http.client.OK:
                 self.stored.append(chunk)
-                self.first_stored.set()
 
 
 @contextmanager
@@ -94,6 +113,13 @@ class _Handler(BaseHTTPRequestHandler):
     boss: Meddler
 
     def do_PUT(self) -> None:
+        self.boss.count_busy(1)
+        try:
+            self._meddle()
+        finally:
+            self.boss.count_busy(-1)
+
+    def _meddle(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
         chunk = int(query["partNumber"][0]) - 1
         harm = self.boss.plan(chunk, self.boss.next_attempt(chunk))

@@ -232,7 +232,7 @@ async def test_a_cancelled_call_stops_and_can_be_resumed(
     path = make_file(4 * CHUNK)
     async with AsyncClient(installation.url, installation.key) as client:
         task = asyncio.create_task(client.upload(path, chunk_size=CHUNK, concurrency=1))
-        assert await asyncio.to_thread(meddler.first_stored.wait, 60)
+        await asyncio.to_thread(meddler.await_stored, 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
