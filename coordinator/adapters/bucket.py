@@ -33,7 +33,8 @@ _TRIES: Final = 3
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 30
 _GONE: Final = frozenset({"NoSuchUpload", "404"})
-_BAD_PARTS: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall"})
+# SeaweedFS answers BadDigest where AWS answers InvalidPart.
+_BAD_PARTS: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "BadDigest"})
 _REFUSALS: Final = frozenset(
     {"AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 )

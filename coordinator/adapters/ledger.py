@@ -101,6 +101,7 @@ class Ledger:
         self._report = _script(redis, "report")
         self._read = _script(redis, "read")
         self._reset = _script(redis, "reset")
+        self._clear = _script(redis, "clear")
 
     async def report(
         self, upload_id: UUID, owner: Owner, reports: Sequence[Report], *, total: int | None = None
@@ -157,6 +158,10 @@ class Ledger:
             reports = [Report(index, etag) for index, etag in sorted(held.items())]
             for at in range(0, len(reports), _BATCH):
                 await self.report(upload.id, owner, reports[at : at + _BATCH])
+
+    async def clear(self, upload_id: UUID, chunks: Sequence[int]) -> None:
+        """Forget chunks that S3 turned out not to hold; what else is known stays."""
+        await self._clear(keys=_main_keys(upload_id)[:2], args=list(chunks))
 
     async def answers(self) -> bool:
         """Say whether Redis answers now."""

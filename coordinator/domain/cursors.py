@@ -30,7 +30,7 @@ def decode(text: str) -> tuple[datetime, UUID]:
 
     """
     try:
-        if len(text) == _LENGTH:
+        if len(text) == _LENGTH and "=" not in text:
             packed = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
             micros = int.from_bytes(packed[:8], "big")
             return _EPOCH + timedelta(microseconds=micros), UUID(bytes=packed[8:])

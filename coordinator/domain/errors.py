@@ -130,9 +130,10 @@ class PartsMissingError(CoordinatorError):
     code = "parts-missing"
 
     def __init__(self, missing: Sequence[int]) -> None:
+        self.missing = list(missing)
         super().__init__(
             f"S3 does not hold {len(missing)} chunk(s). Upload them, then complete again.",
-            missing_chunks=list(missing),
+            missing_chunks=self.missing,
         )
 
 

@@ -4,6 +4,8 @@ Whoever calls holds the lease. Until CompleteMultipartUpload is sent everything 
 reopening; from then on only proof decides.
 """
 
+from collections.abc import Sequence
+
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -95,13 +97,14 @@ async def _assemble(
     except MultipartGoneError:
         # Completed by an attempt whose answer was lost, or dropped by the bucket's lifecycle rule.
         if content is None or not await _is_proven(stores, upload, content):
-            await _reopen(stores, upload, before, multipart_lost=True)
-            raise PartsMissingError(list(range(upload.plan.chunk_count))) from None
+            raise await _reopen_without_parts(stores, upload, before, lost=True) from None
     except BadPartsError:
-        await _reopen(stores, upload, before)
-        raise PartsMissingError(list(range(upload.plan.chunk_count))) from None
+        raise await _reopen_without_parts(stores, upload, before, lost=False) from None
+    except PartsMissingError as refusal:
+        await _reopen(stores, upload, before, missing=refusal.missing)
+        raise
     except (CoordinatorError, *_STORE_TROUBLE):
-        await _reopen(stores, upload, before)
+        await _reopen(stores, upload, before, missing=())
         raise
     assert content is not None, "assembled from digests"
     return content
@@ -172,14 +175,25 @@ async def _abort(stores: Stores, upload: Upload, content: Content | None, *, act
     return failed
 
 
-async def _reopen(
-    stores: Stores, upload: Upload, before: Upload, *, multipart_lost: bool = False
-) -> None:
-    """Give the lease back and ask for chunks again, as if completion had not been asked for.
+async def _reopen_without_parts(
+    stores: Stores, upload: Upload, before: Upload, *, lost: bool
+) -> PartsMissingError:
+    """Ask for all chunks again: S3 has none, or takes none of those that it has."""
+    every = range(upload.plan.chunk_count)
+    await _reopen(stores, upload, before, missing=every, multipart_lost=lost)
+    return PartsMissingError(every)
 
-    The ledger is forgotten with it: the next look asks S3, which knows better.
-    """
+
+async def _reopen(
+    stores: Stores,
+    upload: Upload,
+    before: Upload,
+    *,
+    missing: Sequence[int],
+    multipart_lost: bool = False,
+) -> None:
+    """Give the lease back and ask for chunks again, as if completion had not been asked for."""
     phase = after(upload.phase, Event.REOPEN)
     async with transaction(stores.pool) as tx:
         await uploads.reopen(tx, upload, before, phase, multipart_lost=multipart_lost)
-    await ledger_or_nothing(stores.ledger.forget(upload))
+    await ledger_or_nothing(stores.ledger.clear(upload.id, missing))

@@ -6,7 +6,8 @@ from uuid import UUID
 from coordinator.adapters import uploads
 from coordinator.adapters.ledger import Report, Reported
 from coordinator.adapters.stores import Stores
-from coordinator.domain.errors import UnavailableError
+from coordinator.domain.errors import UnavailableError, WrongPhaseError
+from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Owner
 from coordinator.operations.read_progress import LEDGER_AWAY, rebuild_ledger
 from coordinator.telemetry import CHUNKS
@@ -29,6 +30,10 @@ async def record_chunks(
         if reported is None:
             async with stores.pool.connection() as conn:
                 upload = await uploads.read(conn, upload_id, owner)
+            if upload.phase not in {Phase.INIT, Phase.UPLOADING}:
+                raise WrongPhaseError(
+                    phase=upload.phase, event="report chunks", reason=upload.reason
+                )
             await rebuild_ledger(stores, upload)
             reported = await stores.ledger.report(upload_id, owner, reports, total=total)
     except LEDGER_AWAY as exc:

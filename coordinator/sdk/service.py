@@ -51,12 +51,9 @@ class Service:
     """
 
     def __init__(self, url: str, key: str, stop: threading.Event | None = None) -> None:
-        address = httpx.URL(url) if url.isprintable() else httpx.URL("")
-        if address.scheme not in {"http", "https"} or not address.host:
-            raise ConfigurationError("The service's address must be like http://127.0.0.1:3000.")
         if not key.isascii() or not key.isprintable():
             raise ConfigurationError("The API key has characters that no key has.")
-        self.url = str(address).rstrip("/")
+        self.url = _address(url)
         # Redirects are not followed: the key belongs to this address and to no other.
         self._http = httpx.Client(
             base_url=self.url,
@@ -184,6 +181,17 @@ class Service:
         if not _is_passing(failure):
             raise failure
         return answer, failure
+
+
+def _address(text: str) -> str:
+    """Return the service's address as it is to be used and may be shown."""
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in {"http", "https"} or not url.host or url.userinfo:
+        raise ConfigurationError("The service's address must be like http://127.0.0.1:3000.")
+    return str(url).rstrip("/")
 
 
 def _is_passing(problem: ProblemError) -> bool:

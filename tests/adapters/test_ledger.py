@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -84,26 +85,23 @@ async def test_failed_lasts_until_it_is_reported_as_uploaded(
 
 
 @pytest.mark.parametrize(
-    ("owner", "total", "index", "refusal"),
+    ("change", "refusal"),
     [
-        (Owner("default", "bob"), None, 0, UploadNotFoundError),
-        (Owner("other", "alice"), None, 0, UploadNotFoundError),
-        (Owner("other", None), None, 0, UploadNotFoundError),
-        (_ALICE, 11, 0, InvalidFieldError),
-        (_ALICE, None, 10, InvalidFieldError),
+        ({"owner": Owner("default", "bob")}, UploadNotFoundError),
+        ({"owner": Owner("other", "alice")}, UploadNotFoundError),
+        ({"owner": Owner("other", None)}, UploadNotFoundError),
+        ({"total": 11}, InvalidFieldError),
+        ({"reports": [Report(5, _MD5), Report(10, _MD5)]}, InvalidFieldError),
     ],
 )
 async def test_a_refused_report_notes_nothing(
-    ledger: Ledger,
-    upload: Upload,
-    owner: Owner,
-    total: int | None,
-    index: int,
-    refusal: type[CoordinatorError],
+    ledger: Ledger, upload: Upload, change: dict[str, Any], refusal: type[CoordinatorError]
 ) -> None:
     """All or none: the good chunk before the bad one is not noted either."""
+    usual: dict[str, Any] = {"owner": _ALICE, "reports": [Report(5, _MD5)], "total": 10}
+
     with pytest.raises(refusal):
-        await ledger.report(upload.id, owner, [Report(5, _MD5), Report(index, _MD5)], total=total)
+        await ledger.report(upload.id, **{**usual, **change})
 
     assert await ledger.read(upload.id) == Chunks(frozenset(), frozenset())
 
@@ -174,7 +172,7 @@ async def test_ten_thousand_chunks_cost_at_most_256_kib(
         assert answer == Reported(["uploaded"] * 1_000, first + 1_000, 10_000)
 
     keys = [key async for key in redis.scan_iter(f"{{{upload.public_id}}}*", count=1_000)]
-    bytes_used = [await redis.memory_usage(key, samples=0) for key in keys]
+    bytes_used = [await redis.memory_usage(key, samples=0) or 0 for key in keys]
     lifetimes = [await redis.pttl(key) for key in keys]
 
     assert sum(bytes_used) <= 256 * 1024
@@ -185,13 +183,17 @@ async def test_ten_thousand_chunks_cost_at_most_256_kib(
 async def test_a_report_is_one_round_trip(ledger: Ledger, upload: Upload, redis: Redis) -> None:
     """Counted by Redis itself, for the one connection that is in use."""
     await _report(ledger, upload, Report(0))
-    before = (await redis.client_info())["tot-cmds"]
+    before = await _commands_of(redis)
 
     for index in range(5):
         await _report(ledger, upload, Report(index, _MD5), Report(9 - index, failed=True))
 
     # Five reports, and the question that reads the count.
-    assert (await redis.client_info())["tot-cmds"] == before + 5 + 1
+    assert await _commands_of(redis) == before + 5 + 1
+
+
+async def _commands_of(redis: Redis) -> int:
+    return int((await redis.client_info())["tot-cmds"])
 
 
 _ETAGS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=40)

@@ -6,6 +6,7 @@ Every request is for chunks that were not signed before, so that each stores its
 from collections.abc import Iterator
 from hashlib import sha256
 from itertools import islice
+from time import sleep
 from typing import Final
 
 import httpx
@@ -47,7 +48,10 @@ def _round_trips(local: Local) -> list[Row]:
         bodies = batches(service.client)
         for body in islice(bodies, _WARM_UP):
             service.client.post(PATH, body)
-        seen = [service.round_trips(PATH, body) for body in list(islice(bodies, _COUNTED))]
+        asked, warm = list(islice(bodies, _COUNTED)), next(bodies)
+        sleep(_KEY_SECONDS)
+        service.client.post(PATH, warm)  # which looks the API key up again
+        seen = [service.round_trips(PATH, body) for body in asked]
     postgres, redis, s3 = (max(counts) for counts in zip(*seen, strict=True))
     return [
         exactly("sign 1,000 over HTTP: round trips to Postgres", postgres, 1),

@@ -46,6 +46,8 @@ def test_no_text_breaks_the_reading(text: str) -> None:
         "A" * 33,
         "A" * 36,
         "A" * 32 + "=",
+        "A" * 31 + "=",
+        "A" * 30 + "==",
         "A" * 32 + "\n",
         "_" * 32,  # the year 584942
         "ä" * 32,

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,18 +11,14 @@ import pytest
 from coordinator.sdk import (
     AsyncClient,
     Client,
-    FileChangedError,
     MismatchError,
     ProblemError,
     Progress,
-    StoppedError,
     check_file,
 )
+from tests.sdk.histories import CHUNK, interrupt
 from tests.sdk.installation import Installation, serving
 from tests.sdk.meddler import Harm, Meddler
-
-MIB = 1024 * 1024
-CHUNK = 5 * MIB
 
 MakeFile = Callable[[int], Path]
 
@@ -79,7 +74,7 @@ def test_after_an_abort_the_file_gets_a_new_upload(
 ) -> None:
     """A dead upload that the key still names must not stand in the way for a day."""
     path = make_file(CHUNK + 1)
-    aborted = _interrupt(client, meddler, path, after=1)
+    aborted = interrupt(client, meddler, path, after=1)
     assert client.abort(aborted)
 
     handle = client.upload(path, chunk_size=CHUNK)
@@ -143,7 +138,7 @@ def test_an_interrupted_upload_goes_on_with_what_is_missing(
 ) -> None:
     """What S3 has is not sent twice, whether the ledger knew of it or not."""
     path = make_file(6 * CHUNK)
-    upload_id = _interrupt(client, meddler, path, after=3)
+    upload_id = interrupt(client, meddler, path, after=3)
     before = set(meddler.stored)
 
     handle = client.upload(path, chunk_size=CHUNK)
@@ -151,68 +146,6 @@ def test_an_interrupted_upload_goes_on_with_what_is_missing(
     assert handle.upload_id == upload_id
     assert before
     assert sorted(meddler.stored) == list(range(6))
-
-
-@pytest.mark.parametrize("keep_time", [True, False])
-def test_a_changed_file_does_not_continue_an_upload_by_its_id(
-    client: Client, meddler: Meddler, make_file: MakeFile, *, keep_time: bool
-) -> None:
-    """Its chunks would be of two files. By content, whatever the times say."""
-    path = make_file(4 * CHUNK)
-    upload_id = _interrupt(client, meddler, path, after=2)
-    _change(path, at=3, keep_time=keep_time)
-
-    with pytest.raises(FileChangedError) as refusal:
-        client.upload(path, resume=upload_id)
-
-    assert refusal.value.chunks == (0,)
-    assert client.status(upload_id).status == "UPLOADING"
-
-
-def test_a_changed_file_of_the_same_time_is_found_out_without_its_id(
-    client: Client, meddler: Meddler, make_file: MakeFile
-) -> None:
-    """The key finds the old upload, and the digests say no."""
-    path = make_file(4 * CHUNK)
-    _interrupt(client, meddler, path, after=2)
-    _change(path, at=3, keep_time=True)
-
-    with pytest.raises(FileChangedError, match="Start a new upload"):
-        client.upload(path, chunk_size=CHUNK)
-
-
-def test_a_changed_file_of_the_same_time_gets_an_upload_beside_the_completed_one(
-    client: Client, make_file: MakeFile
-) -> None:
-    """Nothing is lost by it: the first object stays what it is."""
-    path = make_file(CHUNK)
-    first = client.upload(path)
-    _change(path, at=3, keep_time=True)
-
-    second = client.upload(path)
-
-    assert second.upload_id != first.upload_id
-    assert second.result.manifest.root != first.result.manifest.root
-
-
-def test_a_file_that_changes_under_the_upload_is_refused(
-    client: Client, make_file: MakeFile, meddler: Meddler
-) -> None:
-    """The bytes sent are no longer those that were signed: S3 says so, the file explains it."""
-    path = make_file(3 * CHUNK)
-
-    def plan(chunk: int, attempt: int) -> Harm:
-        if (chunk, attempt) == (2, 0):
-            _change(path, at=2 * CHUNK + 1, keep_time=True)
-            return Harm.CORRUPT
-        return Harm.NONE
-
-    meddler.reset(plan)
-
-    with pytest.raises(FileChangedError) as refusal:
-        client.upload(path, chunk_size=CHUNK)
-
-    assert refusal.value.chunks == (2,)
 
 
 def test_refusals_of_the_service_carry_code_and_field(client: Client, make_file: MakeFile) -> None:
@@ -274,34 +207,6 @@ def test_a_download_of_other_bytes_leaves_nothing(
     assert refusal.value.verdict.wrong_chunks == (0,)
     assert target.read_text() == "before"
     assert list(tmp_path.glob(".*")) == []
-
-
-def _interrupt(client: Client, meddler: Meddler, path: Path, *, after: int) -> str:
-    """Upload until so many chunks have arrived, and return the upload's id."""
-    stop = threading.Event()
-    found: list[str] = []
-    meddler.pause_s = 0.3
-
-    def watch(progress: Progress) -> None:
-        found.append(progress.upload_id or "")
-        if progress.chunks_done >= after:
-            stop.set()
-
-    with pytest.raises(StoppedError):
-        client.upload(path, chunk_size=CHUNK, concurrency=1, progress=watch, stop=stop)
-    meddler.pause_s = 0
-    return found[-1]
-
-
-def _change(path: Path, *, at: int, keep_time: bool) -> None:
-    times = path.stat()
-    with path.open("r+b") as file:
-        file.seek(at)
-        byte = file.read(1)[0]
-        file.seek(at)
-        file.write(bytes([byte ^ 1]))
-    if keep_time:
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def _umask() -> int:

@@ -82,7 +82,7 @@ async def test_the_smallest_files_complete(
 
     assert (answer.status_code, answer.json()["manifest"]) == (
         200,
-        {"root": root_of([data]), "chunks": 1, "checksum": f"sha256-tree:{root_of([data])}"},
+        {"root": root_of([data]), "chunks": 1, "checksum": f"sha256:{sha256(data)}"},
     )
 
 

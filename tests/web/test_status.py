@@ -96,5 +96,5 @@ async def test_a_name_in_any_script_is_kept_and_its_key_is_clean(
 
     assert (answer["fileName"], answer["filePath"]) == (
         "Müller & Söhne 数据.jsonl",
-        f"datasets/{tenant}/{upload_id}/Muller-Sohne-.jsonl",
+        f"datasets/{tenant}/{upload_id}/Muller-Sohne.jsonl",
     )

@@ -1,0 +1,109 @@
+"""What the pages say about settings, targets, routes and files must be so."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+from litestar import Litestar
+
+from coordinator.app import create_app
+from coordinator.settings import KNOWN, PREFIX, Settings, read, read_env_file
+
+_ROOT: Final = Path(__file__).parents[2]
+_README: Final = (_ROOT / "README.md").read_text(encoding="utf-8")
+_PAGES: Final = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "deploy/*.md", "localstack/*.md")
+    for path in _ROOT.glob(pattern)
+)
+_LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+_VARIABLE: Final = re.compile(r"COORDINATOR_[A-Z0-9_]*[A-Z0-9]")
+_ROUTE: Final = re.compile(r"(GET|POST|DELETE) (/[a-zA-Z/{}.]*)")
+
+
+def _service() -> Litestar:
+    values = {"database_url": "", "redis_url": "", "s3_bucket": "any", "secret": "s" * 32}
+    return create_app(msgspec.convert(values, Settings))
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    """A page that was moved is noticed here and not by a reader."""
+    targets = _LINK.findall(page.read_text(encoding="utf-8"))
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
+def test_variables_that_pages_name_are_settings(page: Path) -> None:
+    """An unknown variable is an error at start, so a page must not suggest one."""
+    named = set(_VARIABLE.findall(page.read_text(encoding="utf-8")))
+
+    assert named - {PREFIX + name.upper() for name in KNOWN} == set()
+
+
+def test_readme_tells_the_settings_defaults() -> None:
+    """Its table repeats values that stand in ``settings.py``."""
+    rows = re.findall(r"^\| (`COORDINATOR_.*?) \| .* \| (.*?) \|$", _README, re.MULTILINE)
+    told = {
+        name.removeprefix(PREFIX).lower(): value.strip("`")
+        for names, values in rows
+        for name, value in zip(
+            _VARIABLE.findall(names), values.split(", ") if names.count("`") > 2 else [values]
+        )
+    }
+    words = {"s3_endpoint": "AWS", "s3_public_endpoint": "the same", "cors_origins": "none"}
+    true = {
+        field.name: "required" if field.required else words.get(field.name, str(field.default))
+        for field in msgspec.structs.fields(Settings)
+    }
+
+    assert told == {name: true[name] for name in told}
+    assert {name for name, value in true.items() if value == "required"} <= set(told)
+
+
+def test_the_example_of_an_environment_can_be_read() -> None:
+    """It is what an operator starts from; each name and value must be accepted."""
+    environ = read_env_file(_ROOT / ".env.example")
+
+    assert read(environ).s3_bucket == environ["COORDINATOR_S3_BUCKET"]
+
+
+def test_targets_that_pages_name_exist() -> None:
+    """``make`` is the first thing that a newcomer types."""
+    makefile = (_ROOT / "Makefile").read_text(encoding="utf-8")
+    existing = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+    named = {
+        target
+        for page in (_ROOT / "README.md", _ROOT / "docs" / "CONTRIBUTING.md")
+        for target in re.findall(r"`make ([a-z]+)", page.read_text(encoding="utf-8"))
+    }
+
+    assert named <= existing
+    assert {"demo", "run", "test", "lint"} <= named
+
+
+def test_routes_that_the_requirements_page_names_exist() -> None:
+    """The page says where things are. What is still to come stands under a heading of its own."""
+    page = (_ROOT / "docs" / "requirements.md").read_text(encoding="utf-8")
+    built = page.split("## What is not built yet")[0]
+    existing = {
+        (method, re.sub(r"{(\w+)}", "{}", re.sub(r":\w+}", "}", route.path)))
+        for route in _service().routes
+        for method in getattr(route, "methods", ())
+    }
+
+    named = {(method, re.sub(r"{\w+}", "{}", path)) for method, path in _ROUTE.findall(built)}
+
+    assert named <= existing
+    assert ("POST", "/api/upload/complete") in named
+
+
+def test_the_browser_page_and_readme_show_the_same_script() -> None:
+    """The page was tried in a browser; README's copy was not."""
+    shown = re.search(r"```js\n(.*?)```", _README, re.DOTALL)
+
+    assert shown is not None
+    assert shown[1] in (_ROOT / "docs" / "browser.html").read_text(encoding="utf-8")
