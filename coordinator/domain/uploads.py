@@ -142,9 +142,10 @@ def seal(
     if intent is Intent.COMPLETE and fresh and upload.as_of >= upload.deadline:
         raise UploadExpiredError
     committed = upload.intent or intent
+    is_replaced = committed is Intent.COMPLETE and intent is Intent.ABORT
     return Seal(
         phase=after(upload.phase, Event.SEAL),
-        intent=intent if fresh or intent is not Intent.COMPLETE else committed,
+        intent=intent if is_replaced else committed,
         attempt=upload.attempt + 1,
         checksum=upload.checksum or checksum,
         declared=_merge(upload, declared),

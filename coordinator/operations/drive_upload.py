@@ -88,12 +88,11 @@ async def _assemble(
     if content and upload.attempt > 1 and await _is_proven(stores, upload, content):
         return content
     try:
-        parts = await _compare(stores, upload, digests)
-        assert content is not None, "parts without digests are missing parts"
-        check_declared(content, Declared(upload.declared_sha256, upload.declared_root))
-        if manifest is not None:
-            check_manifest(content, manifest)
-        await _complete(stores, upload, content, parts)
+        try:
+            await _compare_and_complete(stores, upload, digests, manifest)
+        except BadPartsError:
+            # A part was sent again between listing and completing: list once more, try once more.
+            await _compare_and_complete(stores, upload, digests, manifest)
     except MultipartGoneError:
         # Completed by an attempt whose answer was lost, or dropped by the bucket's lifecycle rule.
         if content is None or not await _is_proven(stores, upload, content):
@@ -110,14 +109,25 @@ async def _assemble(
     return content
 
 
-async def _compare(
-    stores: Stores, upload: Upload, digests: dict[int, bytes]
-) -> tuple[AssemblyPart, ...]:
-    """Compare what S3 lists with the digests that are fixed."""
+async def _compare_and_complete(
+    stores: Stores,
+    upload: Upload,
+    digests: dict[int, bytes],
+    manifest: manifests.Manifest | None,
+) -> None:
+    """Compare what S3 lists with the digests that are fixed and with what was declared."""
+    plan = upload.plan
     if upload.multipart_id is None:
-        raise PartsMissingError(list(range(upload.plan.chunk_count)))
-    listed = await stores.bucket.list_parts(upload.object_key, upload.multipart_id, upload.plan)
-    return assemble(upload.plan, digests, listed)
+        raise PartsMissingError(range(plan.chunk_count))
+    parts = assemble(
+        plan, digests, await stores.bucket.list_parts(upload.object_key, upload.multipart_id, plan)
+    )
+    content = content_of(plan, digests)
+    assert content is not None, "parts without digests are missing parts"
+    check_declared(content, Declared(upload.declared_sha256, upload.declared_root))
+    if manifest is not None:
+        check_manifest(content, manifest)
+    await _complete(stores, upload, content, parts)
 
 
 async def _is_proven(stores: Stores, upload: Upload, content: Content) -> bool:

@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks import bench_ledger, bench_signing, bench_urls
+from tests.benchmarks import bench_ledger, bench_signing, bench_upload, bench_urls
 from tests.benchmarks.measuring import Row, table
 
 BENCHMARKS: Final[dict[str, Callable[[], list[Row]]]] = {
     "signing": bench_signing.measure,
     "urls": bench_urls.measure,
     "ledger": bench_ledger.measure,
+    "upload": bench_upload.measure,
 }
 
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"

@@ -41,6 +41,11 @@ class Client:
         assert answer.status in {200, 201}, content[:500]
         return content
 
+    def pause(self, seconds: float) -> None:
+        """Wait, and connect anew after it: a service closes what is idle for long."""
+        self._connection.close()
+        time.sleep(seconds)
+
     def new_upload(self) -> str:
         """Open an upload of 10,000 chunks and return its id."""
         wish = {

@@ -109,7 +109,7 @@ def pasted(home: Path, tmp_path_factory: pytest.TempPathFactory) -> _Pasted:
 def _root_of(path: Path) -> str:
     data = path.read_bytes()
     starts = range(0, len(data), _CHUNK_BYTES)
-    return manifests.root([sha256(data[at : at + _CHUNK_BYTES]).digest() for at in starts])
+    return manifests.root(b"".join(sha256(data[at : at + _CHUNK_BYTES]).digest() for at in starts))
 
 
 def test_the_curl_lines_end_in_a_completed_upload_with_the_files_root(pasted: _Pasted) -> None:

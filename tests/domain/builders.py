@@ -61,7 +61,9 @@ def an_upload(**changes: Any) -> Upload:
 
 def digests_of(plan: Plan) -> dict[int, bytes]:
     """Make a digest for every chunk, each its own."""
-    return {index: hashlib.sha256(b"chunk %d" % index).digest() for index in range(plan.chunk_count)}
+    return {
+        index: hashlib.sha256(b"chunk %d" % index).digest() for index in range(plan.chunk_count)
+    }
 
 
 def listed_of(plan: Plan, *, shows_digests: bool = True) -> list[ListedPart]:

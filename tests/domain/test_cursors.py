@@ -27,7 +27,9 @@ def test_a_cursor_is_read_back_to_the_microsecond(created_at: datetime, row_id: 
 
 
 @patient
-@given(st.text(max_size=60) | st.binary(max_size=40).map(lambda raw: base64.b64encode(raw).decode()))
+@given(
+    st.text(max_size=60) | st.binary(max_size=40).map(lambda raw: base64.b64encode(raw).decode())
+)
 def test_no_text_breaks_the_reading(text: str) -> None:
     """It is a place in the list or a refusal, never another exception."""
     try:
