@@ -76,6 +76,7 @@ def create_app(settings: Settings) -> Litestar:
             version=metadata.version("upload-coordinator"),
             description="Direct-to-S3 multipart uploads, proven end to end.",
             path="/schema",
+            use_handler_docstrings=True,
             render_plugins=[JsonRenderPlugin()],
             security=[{"apiKey": []}],
             components=Components(

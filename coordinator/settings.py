@@ -6,6 +6,7 @@ AWS's own variables (``AWS_ACCESS_KEY_ID``, ``AWS_REGION``, profiles, roles) are
 
 import difflib
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -51,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_prefix: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9._-]{1,64}$",
+            pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\Z",
             description="First part of every key; installations that share a bucket differ in it.",
         ),
     ] = "datasets"
@@ -108,11 +109,11 @@ def check_names(environ: Mapping[str, str]) -> None:
         SettingsError: a name is unknown, most likely a typing mistake.
 
     """
+    known = sorted(each.upper() for each in KNOWN)
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in KNOWN:
-            known = [PREFIX + each.upper() for each in KNOWN]
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+        if name.startswith(PREFIX) and (rest := name.removeprefix(PREFIX)) not in known:
+            near = difflib.get_close_matches(rest.upper(), known, n=1)
+            hint = f" Did you mean {PREFIX}{near[0]}?" if near else ""
             raise SettingsError(f"{name} is not a setting.{hint} docs/settings.md lists them.")
 
 
@@ -151,11 +152,21 @@ def _readable(exc: msgspec.ValidationError) -> str:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """Read a ``run.env``: lines of NAME=value, no quoting, as ``coordinator dev`` writes them."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    """Read a ``run.env``: lines of NAME=value, quoted as a shell wants them."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    words = shlex.split("\n".join(line for line in lines if not line.startswith("#")))
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def env_file(values: Mapping[str, str]) -> str:
+    r"""Spell ``values`` so that ``set -a; . run.env`` gives exactly these, in any POSIX shell.
+
+    >>> env_file({"B": "https://a.example, https://b.example", "A": "postgresql://u:p@h:1/d"})
+    "A=postgresql://u:p@h:1/d\nB='https://a.example, https://b.example'\n"
+    """
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(values.items()))
 
 
 def is_plain(text: str) -> bool:
     """Whether ``text`` can name a tenant or a user: it may stand in object keys and logs."""
-    return re.fullmatch(r"[A-Za-z0-9._@+-]{1,64}", text) is not None
+    return re.fullmatch(r"(?!\.+$)[A-Za-z0-9._@+-]{1,64}", text) is not None

@@ -73,13 +73,17 @@ def _all_keys(upload: Upload) -> list[str]:
 
 
 def _pack(etag: str) -> bytes:
-    """Pack an ETag of 32 hex digits into 16 bytes; mark others with a quote."""
+    """Pack an ETag of 32 hex digits into 16 bytes; mark others with a quote.
+
+    Bytes that begin with the mark themselves stay text, so that no two ETags look alike.
+    """
     bare = etag.strip('"')
     try:
         packed = bytes.fromhex(bare) if len(bare) == _MD5_HEX else b""
     except ValueError:
         packed = b""
-    return packed if packed and packed.hex() == bare else b'"' + bare.encode()
+    is_plain = packed.hex() == bare and not packed.startswith(b'"')
+    return packed if packed and is_plain else b'"' + bare.encode()
 
 
 def _members(bitmap: bytes) -> frozenset[int]:

@@ -89,6 +89,7 @@ def _upload_one(
     options: dict[str, Any],
 ) -> Exit:
     name = Path(file).name
+    failure: ClientError | None = None
     with watching(name) as watch:
         try:
             handle = client.upload(file, resume=resume, progress=watch, **options)
@@ -97,14 +98,19 @@ def _upload_one(
             failure = exc
         except KeyboardInterrupt as exc:
             raise InterruptedUploadError(_how_to_resume(watch.upload_id)) from exc
-        else:
-            _show_uploaded(file, handle, pipeline or Pipeline(), as_json=as_json)
-            has_failed = wait and pipeline is not None and pipeline.status == "failed"
-            return Exit.FAILED if has_failed else Exit.OK
-    complain(failure, f"{printable(name)}: ")
+    # The bar is gone: what is printed now stands on lines of its own.
+    if failure is not None:
+        return _show_failure(file, watch.upload_id, failure, as_json=as_json)
+    _show_uploaded(file, handle, pipeline or Pipeline(), as_json=as_json)
+    has_failed = wait and pipeline is not None and pipeline.status == "failed"
+    return Exit.FAILED if has_failed else Exit.OK
+
+
+def _show_failure(file: str, upload_id: str | None, failure: ClientError, *, as_json: bool) -> Exit:
+    complain(failure, f"{printable(Path(file).name)}: ")
     if as_json:
         error = {"code": error_code(failure), "detail": str(failure)}
-        _print_json({"file": file, "uploadId": watch.upload_id, "error": error})
+        _print_json({"file": file, "uploadId": upload_id, "error": error})
     return exit_code(failure)
 
 

@@ -101,8 +101,7 @@ def running_locally(home: Path) -> Iterator[Local]:
         }
         local = Local(whole, servers.keeper)
         _start(local)
-        text = "".join(f"{name}={value}\n" for name, value in sorted(whole.items()))
-        write_private(run_env, text.encode())
+        write_private(run_env, settings_module.env_file(whole).encode())
         try:
             yield local
         finally:
@@ -169,18 +168,20 @@ def _start(local: Local) -> None:
         argv = [sys.executable, "-m", "coordinator", command]
         local.keeper.start(name, argv, env=environ, group=1, grace_s=30.0)
     worker_url = f"http://127.0.0.1:{local.environ['COORDINATOR_WORKER_METRICS_PORT']}"
-    _await_answer(local, f"{local.url}/readyz")
+    # With its own key: a stranger's service on the same port would not know it.
+    _await_answer(local, f"{local.url}/api/uploads?limit=1")
     _await_answer(local, f"{worker_url}/metrics")
 
 
 def _await_answer(local: Local, url: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
+    headers = {"Authorization": f"Bearer {local.api_key}"}
     while time.monotonic() < deadline:
         if dead := local.ended():
             log = local.keeper.log_path(dead)
             raise click.ClickException(f"the {dead} ended at once; {log} says why")
         try:
-            if httpx.get(url, timeout=2.0).is_success:
+            if httpx.get(url, headers=headers, timeout=2.0).is_success:
                 return
         except httpx.TransportError:
             pass

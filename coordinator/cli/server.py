@@ -1,6 +1,7 @@
 """Commands of the server: ``serve``, ``work``, ``migrate``, ``keys``."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Coroutine
 from datetime import timedelta
@@ -31,6 +32,9 @@ def _settings() -> Settings:
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
     configure_logs(settings.log_level)
+    if region := os.environ.get("AWS_REGION"):
+        # What all other AWS tools read; botocore knows the older name only, and guesses without.
+        os.environ["AWS_DEFAULT_REGION"] = region
     return settings
 
 
@@ -51,8 +55,12 @@ def _wait_for(work: Coroutine[Any, Any, T]) -> T:
 def serve_command() -> None:
     """Run the service against whatever the settings name."""
     settings = _migrated(_settings())
+    app = create_app(settings)
+    # What start-up made stays for good: no collection needs to look at it again.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,

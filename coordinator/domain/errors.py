@@ -143,7 +143,8 @@ class ChecksumMismatchError(CoordinatorError):
     code = "checksum-mismatch"
 
     def __init__(self, detail: str, chunks: Sequence[int] = ()) -> None:
-        super().__init__(detail, chunks=list(chunks))
+        self.missing = list(chunks)  # S3 does not hold them rightly
+        super().__init__(detail, chunks=self.missing)
 
 
 class ChecksumConflictError(CoordinatorError):

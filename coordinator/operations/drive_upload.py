@@ -25,7 +25,7 @@ from coordinator.domain.assembly import (
     needs_hashing,
 )
 from coordinator.domain.checksums import Declared
-from coordinator.domain.errors import CoordinatorError, PartsMissingError
+from coordinator.domain.errors import ChecksumMismatchError, CoordinatorError, PartsMissingError
 from coordinator.domain.phases import Event, Intent, Reason, after
 from coordinator.domain.uploads import Upload
 from coordinator.operations.finish_upload import finish_upload
@@ -65,6 +65,13 @@ async def drive_upload(
     if upload.intent is not Intent.COMPLETE:
         return await _abort(stores, upload, content_of(upload.plan, digests), actor=actor)
     content = await _assemble(stores, upload, before, digests, manifest)
+    return await _finish_or_hash(stores, upload, content, actor=actor)
+
+
+async def _finish_or_hash(
+    stores: Stores, upload: Upload, content: Content, *, actor: str
+) -> Upload:
+    """Finish the upload whose object is proven, unless a worker must hash the object first."""
     declared = Declared(upload.declared_sha256, upload.declared_root)
     if needs_hashing(upload.plan, declared):
         async with transaction(stores.pool) as tx:
@@ -85,21 +92,19 @@ async def _assemble(
 ) -> Content:
     """Bring the object into being, or reopen the upload and say why not."""
     content = content_of(upload.plan, digests)
-    if content and upload.attempt > 1 and await _is_proven(stores, upload, content):
-        return content
+    if content is not None:
+        await _check_claims(stores, upload, before, content, manifest)
+        if upload.attempt > 1 and await _is_proven(stores, upload, content):
+            return content
     try:
-        try:
-            await _compare_and_complete(stores, upload, digests, manifest)
-        except BadPartsError:
-            # A part was sent again between listing and completing: list once more, try once more.
-            await _compare_and_complete(stores, upload, digests, manifest)
+        await _compare_and_complete_twice(stores, upload, digests)
     except MultipartGoneError:
         # Completed by an attempt whose answer was lost, or dropped by the bucket's lifecycle rule.
         if content is None or not await _is_proven(stores, upload, content):
             raise await _reopen_without_parts(stores, upload, before, lost=True) from None
     except BadPartsError:
         raise await _reopen_without_parts(stores, upload, before, lost=False) from None
-    except PartsMissingError as refusal:
+    except (PartsMissingError, ChecksumMismatchError) as refusal:
         await _reopen(stores, upload, before, missing=refusal.missing)
         raise
     except (CoordinatorError, *_STORE_TROUBLE):
@@ -109,13 +114,35 @@ async def _assemble(
     return content
 
 
-async def _compare_and_complete(
+async def _check_claims(
     stores: Stores,
     upload: Upload,
-    digests: dict[int, bytes],
+    before: Upload,
+    content: Content,
     manifest: manifests.Manifest | None,
 ) -> None:
-    """Compare what S3 lists with the digests that are fixed and with what was declared."""
+    """Compare what was declared with the digests, ahead of any proof: whole is not yet right."""
+    try:
+        check_declared(content, Declared(upload.declared_sha256, upload.declared_root))
+        if manifest is not None:
+            check_manifest(content, manifest)
+    except ChecksumMismatchError:
+        await _reopen(stores, upload, before, missing=())
+        raise
+
+
+async def _compare_and_complete_twice(
+    stores: Stores, upload: Upload, digests: dict[int, bytes]
+) -> None:
+    """List once more and try once more if a part was sent again in between."""
+    try:
+        await _compare_and_complete(stores, upload, digests)
+    except BadPartsError:
+        await _compare_and_complete(stores, upload, digests)
+
+
+async def _compare_and_complete(stores: Stores, upload: Upload, digests: dict[int, bytes]) -> None:
+    """Compare what S3 lists with the digests that are fixed, and assemble it."""
     plan = upload.plan
     if upload.multipart_id is None:
         raise PartsMissingError(range(plan.chunk_count))
@@ -124,9 +151,6 @@ async def _compare_and_complete(
     )
     content = content_of(plan, digests)
     assert content is not None, "parts without digests are missing parts"
-    check_declared(content, Declared(upload.declared_sha256, upload.declared_root))
-    if manifest is not None:
-        check_manifest(content, manifest)
     await _complete(stores, upload, content, parts)
 
 
@@ -172,8 +196,7 @@ async def _abort(stores: Stores, upload: Upload, content: Content | None, *, act
     if upload.multipart_id is not None:
         await stores.bucket.abort(upload.object_key, upload.multipart_id, upload.plan)
     if content and await _is_proven(stores, upload, content):
-        kept = KeptManifest(content.digests, content.root, None)
-        return await finish_upload(stores, upload, kept, actor=actor)
+        return await _finish_or_hash(stores, upload, content, actor=actor)
     reason = Reason.ABORTED if upload.intent is Intent.ABORT else Reason.EXPIRED
     async with transaction(stores.pool) as tx:
         failed = await uploads.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)

@@ -18,7 +18,7 @@ from coordinator.domain.uploads import Owner
 _CACHE_SECONDS: Final = 5.0  # a revoked key ends within this time, in every process
 _CACHE_KEYS: Final = 10_000
 
-UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$(?!\n)")]
 
 
 class Caller(msgspec.Struct, frozen=True):

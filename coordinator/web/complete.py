@@ -30,8 +30,8 @@ from coordinator.domain.uploads import Upload
 from coordinator.operations.complete_upload import abort_upload, complete_upload
 from coordinator.operations.read_pipeline import read_manifest, read_pipeline
 from coordinator.web.auth import Caller, authenticated
+from coordinator.web.bodies import check_body
 from coordinator.web.documented import UPLOAD_ID, documented, example
-from coordinator.web.problems import check_body
 from coordinator.web.shapes import Answer, PipelineAnswer, Strict, known_upload
 from manifests import ManifestError
 

@@ -30,14 +30,22 @@ def documented(*refusals: type[errors.CoordinatorError]) -> Mapping[int, Respons
     by_status: dict[int, list[type[errors.CoordinatorError]]] = {}
     for refusal in every:
         by_status.setdefault(STATUS[refusal][0], []).append(refusal)
+    codes = {
+        # The framework would document a 400 of its own shape otherwise.
+        400: "`bad-request`",
+        **{
+            status: "; ".join(f"`{each.code}`" for each in found)
+            for status, found in by_status.items()
+        },
+    }
     return {
         status: ResponseSpec(
             data_container=Problem,
             media_type=MEDIA_TYPE,
-            description="; ".join(f"`{each.code}`" for each in found),
+            description=description,
             generate_examples=False,
         )
-        for status, found in by_status.items()
+        for status, description in codes.items()
     }
 
 

@@ -29,8 +29,8 @@ from coordinator.operations.open_upload import Wish, open_upload
 from coordinator.operations.read_progress import read_progress
 from coordinator.settings import Settings
 from coordinator.web.auth import Caller, UserId, authenticated
+from coordinator.web.bodies import check_body
 from coordinator.web.documented import documented, example
-from coordinator.web.problems import check_body
 from coordinator.web.shapes import Answer, Strict, Timestamp, stamp
 
 _MEDIA_TYPE: Final = re.compile(

@@ -59,3 +59,14 @@ class Observed(ASGIMiddleware):
                     status=status,
                     milliseconds=round(seconds * 1000, 2),
                 )
+
+
+def observe_unrouted(status: int) -> str:
+    """Note a request that met no route, and return its id: no middleware has seen it.
+
+    Its method is left out: a label that anybody can choose has no bounds.
+    """
+    request_id = uuid4().hex
+    REQUESTS.labels("other", "unknown", f"{status // 100}xx").observe(0.0)
+    _log.info("request", request_id=request_id, route="unknown", status=status)
+    return request_id

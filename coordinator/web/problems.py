@@ -3,10 +3,8 @@
 Rule: a 500 says nothing of the exception but the request's id; no problem repeats what was sent.
 """
 
-import json
-import math
-import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from coordinator.domain import errors
+from coordinator.web.observed import observe_unrouted
 
 _log = structlog.get_logger(__name__)
 
@@ -64,8 +63,6 @@ HTTP_CODES: Final = {
     413: "body-too-large",
     415: "media-type-not-accepted",
 }
-_MISSING: Final = re.compile(r"missing required field `([^`]+)`")
-_UNKNOWN: Final = re.compile(r"contains unknown field `([^`]+)`")
 
 
 def problem(
@@ -88,10 +85,13 @@ def problem(
         "code": code,
         **members,
     }
-    if request_id := request.scope.get("state", {}).get("request_id"):
-        body["requestId"] = request_id
+    sent = dict(headers or {})
+    request_id = request.scope.get("state", {}).get("request_id")
+    if request_id is None:
+        request_id = sent["X-Request-Id"] = observe_unrouted(status)
+    body["requestId"] = request_id
     return Response(
-        msgspec.json.encode(body), status_code=status, media_type=MEDIA_TYPE, headers=headers
+        msgspec.json.encode(body), status_code=status, media_type=MEDIA_TYPE, headers=sent
     )
 
 
@@ -116,22 +116,13 @@ def refused(request: Request[Any, Any, Any], exc: errors.CoordinatorError) -> Re
 
 
 def invalid(request: Request[Any, Any, Any], exc: ValidationException) -> Response[bytes]:
-    """Answer a body or parameter of the wrong shape, naming the field."""
+    """Answer a parameter or header of the wrong shape; bodies are checked before."""
     extra = exc.extra[0] if isinstance(exc.extra, list) and exc.extra else {}
     message = str(extra.get("message", "The request has the wrong shape."))
-    key = str(extra.get("key", ""))
-    field = "" if key == "data" else key.removeprefix("data.")
-    if found := _MISSING.search(message) or _UNKNOWN.search(message):
-        field = f"{field}.{found[1]}" if field else found[1]
-    status, title = STATUS[errors.InvalidFieldError]
-    return problem(
-        request,
-        status=status,
-        code=errors.InvalidFieldError.code,
-        title=title,
-        detail=message if message != "'data'" else "The body must be a JSON object.",
-        facts={"field": field[:200]},
-    )
+    field = str(extra.get("key", ""))
+    if extra.get("source") == "header":
+        field = field.replace("_", "-").title()
+    return refused(request, errors.InvalidFieldError(field[:200], f"{message}."))
 
 
 def http_error(request: Request[Any, Any, Any], exc: HTTPException) -> Response[bytes]:
@@ -142,7 +133,7 @@ def http_error(request: Request[Any, Any, Any], exc: HTTPException) -> Response[
         request,
         status=exc.status_code,
         code=HTTP_CODES.get(exc.status_code, "http-error"),
-        title=type(exc).__name__.removesuffix("Exception"),
+        title=HTTPStatus(exc.status_code).phrase,
         detail=exc.detail,
         headers=exc.headers,
     )
@@ -180,55 +171,3 @@ HANDLERS: Final[dict[Any, Any]] = {
     **dict.fromkeys(UNAVAILABLE, unavailable),
     Exception: unexpected,
 }
-
-
-async def check_body(request: Request[Any, Any, Any]) -> None:
-    """Refuse what is no JSON, before the framework meets it (it answers 500 to deep nesting).
-
-    Raises:
-        MalformedJsonError: broken JSON, invalid UTF-8, nesting beyond reason.
-        InvalidFieldError: a number that is none, or beyond all range.
-
-    """
-    body = await request.body()
-    if not body:
-        return
-    try:
-        body.decode()
-        msgspec.json.decode(body)
-    except UnicodeDecodeError as exc:
-        raise errors.MalformedJsonError(f"The body is not UTF-8 (byte {exc.start}).") from exc
-    except RecursionError as exc:
-        raise errors.MalformedJsonError("The body nests too deeply.") from exc
-    except msgspec.DecodeError as exc:
-        if field := _impossible_number(body):
-            raise errors.InvalidFieldError(field, "The number is out of range.") from exc
-        raise errors.MalformedJsonError(f"{exc}.") from exc
-
-
-def _impossible_number(body: bytes) -> str | None:
-    """Name the first number that no float can hold, as a path; msgspec does not say where it is.
-
-    >>> _impossible_number(b'{"chunks": [{"chunkIndex": 1}, {"chunkIndex": 1e400}]}')
-    'chunks[1].chunkIndex'
-    >>> _impossible_number(b'{"fileSize": NaN}')
-    'fileSize'
-    >>> _impossible_number(b'{"fileSize": 1, }') is None
-    True
-    """
-    try:
-        tree = json.loads(body, parse_float=float, parse_int=float, parse_constant=float)
-    except (ValueError, RecursionError):
-        return None
-    waiting: list[tuple[str, Any]] = [("", tree)]
-    while waiting:
-        path, value = waiting.pop()
-        if isinstance(value, float) and not math.isfinite(value):
-            return path.removeprefix(".").encode(errors="replace").decode()[:200]
-        inner: list[tuple[str, Any]] = []
-        if isinstance(value, dict):
-            inner = [(f"{path}.{name}", each) for name, each in value.items()]
-        elif isinstance(value, list):
-            inner = [(f"{path}[{at}]", each) for at, each in enumerate(value)]
-        waiting += reversed(inner)
-    return None

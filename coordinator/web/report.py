@@ -19,13 +19,13 @@ from coordinator.domain.errors import (
 )
 from coordinator.operations.record_chunks import record_chunks
 from coordinator.web.auth import Caller, authenticated
+from coordinator.web.bodies import check_body
 from coordinator.web.documented import UPLOAD_ID, documented, example
-from coordinator.web.problems import check_body
 from coordinator.web.shapes import Answer, ProgressAnswer, Strict, known_upload
 from coordinator.web.sign import MAX_BATCH
 
 ChunkIndex = Annotated[int, msgspec.Meta(ge=0, le=9_999)]
-Etag = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[\x21-\x7e]*$")]
+Etag = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[\x21-\x7e]*$(?!\n)")]
 
 
 class ChunkError(Strict):

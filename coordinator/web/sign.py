@@ -21,8 +21,8 @@ from coordinator.domain.errors import (
 from coordinator.operations.sign_chunks import ChunkToSign, SignedBatch, sign_chunks
 from coordinator.settings import Settings
 from coordinator.web.auth import Caller, authenticated
+from coordinator.web.bodies import check_body
 from coordinator.web.documented import UPLOAD_ID, documented, example
-from coordinator.web.problems import check_body
 from coordinator.web.shapes import Answer, Strict, Timestamp, known_upload, stamp
 
 MAX_BATCH: Final = 1_000

@@ -146,7 +146,7 @@ async def manifest(
         upload = await uploads.read(conn, wanted, caller.owner)
     as_text = request.accept.best_match(["application/json", "text/plain"]) == "text/plain"
     body = await _manifest_body(stores, upload, as_text=as_text)
-    media_type = "text/plain; charset=utf-8" if as_text else "application/json"
+    media_type = "text/plain" if as_text else "application/json"
     return Response(body, media_type=media_type)
 
 

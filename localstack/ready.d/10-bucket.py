@@ -1,4 +1,5 @@
-"""LocalStack runs this once it is ready: the bucket, its CORS and its rule for abandoned multiparts.
+# ruff: noqa: INP001 - LocalStack runs it by path, and a package must not have this name
+"""The bucket, its CORS and its rule for abandoned multiparts: LocalStack runs this when ready.
 
 The same as ``coordinator/embedded/bucket.py`` does for SeaweedFS. It runs inside LocalStack's own
 Python, which has boto3; doing it again changes nothing.

@@ -19,6 +19,15 @@ from tests.benchmarks.measuring import Row, exactly, ratio
 PATH: Final = "/api/upload/urls"
 _ROUNDS: Final = 15
 _COUNTED: Final = 5
+_UVICORN: Final = (
+    "-m",
+    "uvicorn",
+    "--log-level",
+    "warning",
+    "--no-access-log",
+    "--factory",
+    "tests.benchmarks.botocore_endpoint:create_app",
+)
 # psycopg prepares a statement at its sixth use on a connection, which costs one more round trip.
 _WARM_UP: Final = 20
 _KEY_SECONDS: Final = 5.1  # a service asks for an API key again after 5 s, so not while we count
@@ -60,21 +69,21 @@ def _round_trips(local: Local) -> list[Row]:
 
 
 def _speed(local: Local) -> list[Row]:
-    uvicorn = ("-m", "uvicorn", "--log-level", "warning", "--no-access-log")
-    url = started(local, "botocore", *uvicorn, "tests.benchmarks.botocore_endpoint:app")
-    service, botocore = (Client(each, local.api_key) for each in (local.url, url))
+    ours_url = started(local, "ours", "-m", "coordinator", "serve")
+    theirs_url = started(local, "botocore", *_UVICORN)
+    service, botocore = (Client(url, local.api_key) for url in (ours_url, theirs_url))
     bodies = list(islice(batches(service), 2 * _ROUNDS + _WARM_UP))
     for body in bodies[:_WARM_UP]:
         service.post(PATH, body)
     ours, theirs = iter(bodies[_WARM_UP:]), iter(bodies)
-    before = _seconds(local.url)
+    before = _seconds(ours_url)
     faster = ratio(
         lambda: botocore.post(PATH, next(theirs)),
         lambda: service.post(PATH, next(ours)),
         rounds=_ROUNDS,
     )
     request, signing = (
-        after - then for after, then in zip(_seconds(local.url), before, strict=True)
+        after - then for after, then in zip(_seconds(ours_url), before, strict=True)
     )
     return [
         Row("sign 1,000 over HTTP: URLs/s of ours / of a botocore endpoint", faster),

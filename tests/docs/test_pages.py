@@ -50,9 +50,7 @@ def test_readme_tells_the_settings_defaults() -> None:
     told = {
         name.removeprefix(PREFIX).lower(): value.strip("`")
         for names, values in rows
-        for name, value in zip(
-            _VARIABLE.findall(names), values.split(", ") if names.count("`") > 2 else [values]
-        )
+        for name, value in zip(_VARIABLE.findall(names), values.split(", "), strict=True)
     }
     words = {"s3_endpoint": "AWS", "s3_public_endpoint": "the same", "cors_origins": "none"}
     true = {
@@ -64,9 +62,10 @@ def test_readme_tells_the_settings_defaults() -> None:
     assert {name for name, value in true.items() if value == "required"} <= set(told)
 
 
-def test_the_example_of_an_environment_can_be_read() -> None:
-    """It is what an operator starts from; each name and value must be accepted."""
-    environ = read_env_file(_ROOT / ".env.example")
+@pytest.mark.parametrize("name", [".env.example", "localstack/run.env"])
+def test_environments_to_start_from_can_be_read(name: str) -> None:
+    """An operator starts from them; each name and value must be accepted."""
+    environ = read_env_file(_ROOT / name)
 
     assert read(environ).s3_bucket == environ["COORDINATOR_S3_BUCKET"]
 

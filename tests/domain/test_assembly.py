@@ -42,11 +42,9 @@ def changed(index: int, **changes: Any) -> list[ListedPart]:
 
 
 @patient
-@given(PLANS, st.booleans(), st.randoms(use_true_random=False))
+@given(plan=PLANS, shows_digests=st.booleans(), order=st.randoms(use_true_random=False))
 def test_all_parts_as_signed_are_named_in_order(
-    plan: Plan,
-    shows_digests: bool,
-    order: random.Random,  # noqa: FBT001 - drawn
+    *, plan: Plan, shows_digests: bool, order: random.Random
 ) -> None:
     """Whatever the order of the list, and where the server shows no digests ours are sent."""
     listed = listed_of(plan, shows_digests=shows_digests)

@@ -126,10 +126,7 @@ def decision_of(upload: Upload, intent: Intent) -> str:
 
 @pytest.mark.parametrize(("stands", "intent", "is_late", "decided"), CASES)
 def test_sealing_is_decided_as_the_table_says(
-    stands: str,
-    intent: Intent,
-    is_late: bool,
-    decided: str,  # noqa: FBT001 - a column of the table
+    *, stands: str, intent: Intent, is_late: bool, decided: str
 ) -> None:
     """Phase before deadline; a live lease before all; the intent that was committed first stays."""
     assert decision_of(standing(stands, is_late=is_late), intent) == decided

@@ -30,6 +30,7 @@ def interrupt(client: Client, meddler: Meddler, path: Path, *, after: int) -> st
 
 
 def change(path: Path, *, at: int, keep_time: bool) -> None:
+    """Flip a bit of the file, and with ``keep_time`` hide it from who looks at times only."""
     times = path.stat()
     with path.open("r+b") as file:
         file.seek(at)

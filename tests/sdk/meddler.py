@@ -122,13 +122,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _meddle(self) -> None:
         query = parse_qs(urlsplit(self.path).query)
         chunk = int(query["partNumber"][0]) - 1
-        harm = self.boss.plan(chunk, self.boss.next_attempt(chunk))
+        length = int(self.headers["Content-Length"])
         try:
-            body = bytearray(self.rfile.read(int(self.headers["Content-Length"])))
+            body = bytearray(self.rfile.read(length))
         except ConnectionError:
+            return
+        if len(body) < length:
+            # The client has died. S3 would wait for the rest for as long as we hold the line.
+            self.close_connection = True
             return
         if self.boss.pause_s:
             time.sleep(self.boss.pause_s)
+        harm = self.boss.plan(chunk, self.boss.next_attempt(chunk))
         if not self._is_lost(harm):
             if harm is Harm.CORRUPT:
                 body[len(body) // 2] ^= 1

@@ -69,6 +69,6 @@ def test_a_file_that_changes_under_the_upload_is_refused(
     meddler.reset(plan)
 
     with pytest.raises(FileChangedError) as refusal:
-        client.upload(path, chunk_size=CHUNK)
+        client.upload(path, chunk_size=CHUNK, concurrency=1)
 
     assert refusal.value.chunks == (2,)

@@ -73,7 +73,7 @@ def test_after_an_abort_the_file_gets_a_new_upload(
     client: Client, meddler: Meddler, make_file: MakeFile
 ) -> None:
     """A dead upload that the key still names must not stand in the way for a day."""
-    path = make_file(CHUNK + 1)
+    path = make_file(4 * CHUNK)
     aborted = interrupt(client, meddler, path, after=1)
     assert client.abort(aborted)
 

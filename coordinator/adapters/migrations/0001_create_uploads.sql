@@ -53,6 +53,7 @@ CREATE TABLE signings (
   signed_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
   CHECK (cardinality(indexes) = cardinality(digests))
 );
+ALTER TABLE signings ALTER COLUMN digests SET STORAGE EXTERNAL; -- digests do not compress
 CREATE INDEX signings_of_upload ON signings (upload_id, last_index);
 
 -- Fix the digests of chunks, or name those that were fixed to another digest before.

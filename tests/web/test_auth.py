@@ -1,0 +1,171 @@
+"""Keys: who may call, and for whom."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from coordinator.adapters import keys
+from coordinator.adapters.stores import Stores
+from coordinator.domain.errors import ForbiddenError, InvalidFieldError, UnauthenticatedError
+from coordinator.domain.keys import Scope, id_of, mint
+from coordinator.settings import Settings
+from coordinator.web.auth import Keyring
+from tests.conftest import MakeKey, client_of
+from tests.web.driving import a_file, opened, problem
+
+pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
+
+_CACHE_SECONDS = 5.0
+_ACT_AS = (Scope.ACT_AS,)
+
+
+async def _refused(app: Litestar, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    async with client_of(app, None) as caller:
+        answer = await caller.get("/api/uploads", headers=headers)
+    assert (answer.status_code, answer.json()) == (401, problem(UnauthenticatedError))
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer ck_",
+        "Bearer ck_a_b",
+        "Bearer ck__",
+        "Basic YWxpY2U6c2VjcmV0",
+        "Bearer " + "x" * 10_000,
+        "Bearer ck_" + "_" * 100,
+        "Bearer " + mint(bytes(40)).text,
+    ],
+)
+async def test_without_a_key_that_exists_nothing_is_answered(
+    app: Litestar, header: str | None
+) -> None:
+    """None, no key at all, or one that is spelled right and was never given out."""
+    await _refused(app, header)
+
+
+async def test_a_key_with_another_secret_is_refused(app: Litestar, make_key: MakeKey) -> None:
+    """The id alone proves nothing, also when its checksum was made to fit."""
+    key_id = id_of(await make_key())
+    assert key_id is not None
+    forged = mint(bytes(40)).text.replace(mint(bytes(40)).key_id, key_id)
+    fitting = mint(_bytes_of(key_id) + bytes(32))
+    assert fitting.key_id == key_id
+
+    await _refused(app, f"Bearer {forged}")
+    await _refused(app, f"Bearer {fitting.text}")
+
+
+def _bytes_of(key_id: str) -> bytes:
+    letters = "abcdefghijklmnopqrstuvwxyz234567"
+    number = 0
+    for letter in key_id.removeprefix("ck_"):
+        number = number << 5 | letters.index(letter)
+    return (number >> 1).to_bytes(8, "big")  # 13 letters hold 65 bits, a key's id 64
+
+
+async def test_an_expired_key_is_refused(app: Litestar, make_key: MakeKey) -> None:
+    """Its row says until when it is good."""
+    await _refused(app, f"Bearer {await make_key(lifetime=timedelta(seconds=-1))}")
+
+
+async def test_a_key_with_a_lifetime_is_good_until_then(app: Litestar, make_key: MakeKey) -> None:
+    """The scheme's name is written in any case, as RFC 7235 wants."""
+    key = await make_key(lifetime=timedelta(days=1))
+    async with client_of(app, None) as caller:
+        answer = await caller.get("/api/uploads", headers={"Authorization": f"bEARER {key}"})
+
+    assert answer.status_code == 200
+
+
+async def test_a_revoked_key_ends_within_five_seconds_in_every_process(
+    app: Litestar, stores: Stores, settings: Settings, make_key: MakeKey
+) -> None:
+    """One that had it in mind may go on for as long; one that had not refuses at once."""
+    key = await make_key()
+    key_id = id_of(key)
+    assert key_id is not None
+    other_process = Keyring(stores.pool, secret=settings.secret)
+    async with client_of(app, key) as caller:
+        assert (await caller.get("/api/uploads")).status_code == 200
+
+        async with stores.pool.connection() as conn:
+            assert await keys.revoke(conn, key_id)
+        revoked = time.monotonic()
+
+        with pytest.raises(UnauthenticatedError):
+            await other_process.caller(key)
+        while (await caller.get("/api/uploads")).status_code == 200:
+            assert time.monotonic() - revoked < _CACHE_SECONDS + 0.5
+            await asyncio.sleep(0.1)
+    await _refused(app, f"Bearer {key}")
+
+
+async def test_a_key_made_under_another_secret_is_refused(
+    stores: Stores, make_key: MakeKey
+) -> None:
+    """Who can write the table alone cannot make keys."""
+    keyring = Keyring(stores.pool, secret="another secret, as long as the first one")
+
+    with pytest.raises(UnauthenticatedError):
+        await keyring.caller(await make_key())
+
+
+async def test_naming_another_user_needs_the_scope(client: httpx.AsyncClient) -> None:
+    """The own name is no other user."""
+    other = await client.post("/api/upload/init", json=a_file(1, userId="bob"))
+    own = await client.post("/api/upload/init", json=a_file(1, userId="alice"))
+
+    assert (other.status_code, other.json()) == (
+        403,
+        problem(ForbiddenError, field="userId", scope="act-as"),
+    )
+    assert own.status_code == 201
+
+
+async def test_a_backend_acts_for_users_who_then_own_the_upload(
+    app: Litestar, client: httpx.AsyncClient, make_key: MakeKey
+) -> None:
+    """It may go on with what they opened, too; other users see none of it."""
+    async with (
+        client_of(app, await make_key(user="backend", scopes=_ACT_AS)) as backend,
+        client_of(app, await make_key(user="bob")) as bob,
+    ):
+        upload_id = await opened(backend, 1, userId="bob")
+        path = f"/api/upload/status/{upload_id}"
+        answers = [await caller.get(path) for caller in (backend, bob, client)]
+        mine = await opened(client, 1)
+        ended = await backend.delete(f"/api/uploads/{mine}")
+
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert [answer.json()["userId"] for answer in answers[:2]] == ["bob", "bob"]
+    assert ended.status_code == 204
+
+
+@pytest.mark.parametrize("user", ["", "x" * 129, "a b", "bob\n", "a\x00b", "bäb", 7, None, ["bob"]])
+async def test_a_user_id_has_a_plain_spelling(
+    app: Litestar, make_key: MakeKey, user: object
+) -> None:
+    """It stands in answers and lists; null means the key's own user."""
+    body = a_file(1) | {"userId": user}
+    async with client_of(app, await make_key(user="backend", scopes=_ACT_AS)) as backend:
+        answer = await backend.post("/api/upload/init", json=body)
+
+    if user is None:
+        assert answer.status_code == 201
+    else:
+        assert (answer.status_code, answer.json()) == (
+            422,
+            problem(InvalidFieldError, field="userId"),
+        )

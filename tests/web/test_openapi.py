@@ -1,0 +1,74 @@
+"""The OpenAPI document: complete enough to make clients from."""
+
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+
+from coordinator.web.problems import STATUS
+
+pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
+
+
+@pytest.fixture
+async def operations(app: Litestar) -> dict[str, dict[str, Any]]:
+    """The document's operations by method and path."""
+    paths = app.openapi_schema.to_schema()["paths"]
+    return {
+        f"{method} {path}": operation
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+    }
+
+
+async def test_every_operation_says_what_it_does(operations: dict[str, dict[str, Any]]) -> None:
+    """Summary and description for people, an id of its own for generated clients."""
+    bare = [
+        route
+        for route, operation in operations.items()
+        if not (operation.get("summary") and operation.get("description"))
+    ]
+    ids = [operation["operationId"] for operation in operations.values()]
+
+    assert bare == []
+    assert len(set(ids)) == len(operations) == 13
+
+
+async def test_examples_of_bodies_are_accepted(
+    client: httpx.AsyncClient, operations: dict[str, dict[str, Any]]
+) -> None:
+    """An example that is refused for its shape teaches wrong."""
+    told = {}
+    for route, operation in operations.items():
+        if "requestBody" in operation:
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+            for each in schema["examples"]:
+                answer = await client.post(route.removeprefix("post "), json=each)
+                told[route] = answer.status_code
+
+    assert told == {
+        "post /api/upload/init": 201,
+        "post /api/upload/urls": 404,
+        "post /api/upload/chunk": 404,
+        "post /api/upload/complete": 404,
+    }
+
+
+async def test_every_refusal_that_a_route_documents_is_a_problem(
+    operations: dict[str, dict[str, Any]],
+) -> None:
+    """By status, with the codes in the description."""
+    codes = {refusal.code: status for refusal, (status, _) in STATUS.items()}
+    refusals = [
+        (int(status), answer)
+        for operation in operations.values()
+        for status, answer in operation["responses"].items()
+        if int(status) >= 400
+    ]
+
+    assert refusals
+    for status, answer in refusals:
+        assert list(answer["content"]) == ["application/problem+json"]
+        named = [word.strip("`") for word in answer["description"].split("; ")]
+        assert {codes.get(code, 400) for code in named} == {status}
