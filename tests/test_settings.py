@@ -175,15 +175,9 @@ def test_a_shell_reads_run_env_as_it_was_meant(tmp_path: Path) -> None:
     path.write_text(env_file(values), encoding="utf-8")
     show = "import json, os; print(json.dumps(dict(os.environ)))"
 
+    script = 'set -a; . "$1"; set +a; exec "$2" -c "$3"'
     shell = subprocess.run(
-        [
-            "/bin/sh",
-            "-euc",
-            f'set -a; . "$1"; set +a; exec {sys.executable} -c "$2"',
-            "-",
-            path,
-            show,
-        ],
+        ["/bin/sh", "-euc", script, "sh", path, sys.executable, show],
         env={"LC_ALL": "C.UTF-8"},
         capture_output=True,
         check=True,

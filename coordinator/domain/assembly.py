@@ -56,7 +56,7 @@ def held_chunks(
     """Say which chunks S3 holds rightly, by index, with their ETags."""
     return {
         number - 1: part.etag
-        for number, part in _newest(listed).items()
+        for number, part in _one_each(plan, digests, listed).items()
         if 1 <= number <= plan.chunk_count and not _is_wrong(plan, digests, part)
     }
 
@@ -71,7 +71,7 @@ def assemble(
         ChecksumMismatchError: S3 holds a part whose size or digest is not the signed one.
 
     """
-    parts = _newest(listed)
+    parts = _one_each(plan, digests, listed)
     indexes = range(plan.chunk_count)
     missing = [index for index in indexes if index + 1 not in parts or index not in digests]
     if missing:
@@ -86,9 +86,20 @@ def assemble(
     )
 
 
-def _newest(listed: Iterable[ListedPart]) -> dict[int, ListedPart]:
-    """Take one entry a part, the last: S3 keeps the part that was sent last."""
-    return {part.number: part for part in listed}
+def _one_each(
+    plan: Plan, digests: Mapping[int, bytes], listed: Iterable[ListedPart]
+) -> dict[int, ListedPart]:
+    """Take one entry a part, the last, but a wrong one never hides a right one.
+
+    SeaweedFS keeps every sending of a part, shows no digests, and lists in no order of time.
+    Where a server shows digests, the last entry is what it holds.
+    """
+    found: dict[int, ListedPart] = {}
+    for part in listed:
+        is_held = part.number not in found or part.sha256 is not None
+        if is_held or not _is_wrong(plan, digests, part):
+            found[part.number] = part
+    return found
 
 
 def _is_wrong(plan: Plan, digests: Mapping[int, bytes], part: ListedPart) -> bool:

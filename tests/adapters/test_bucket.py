@@ -99,19 +99,18 @@ async def test_an_object_is_assembled_and_proven_by_its_facts(
 async def test_every_part_sent_twice_is_one_chunk_each(
     bucket: Bucket, s3_http: httpx.AsyncClient
 ) -> None:
-    """SeaweedFS lists such parts twice, and an old ETag would bring the old bytes."""
-    old = {0: some_bytes(SMALLEST, 1), 1: b"old"}
-    chunks = {0: some_bytes(SMALLEST, 2), 1: b"new"}
+    """SeaweedFS lists such parts twice: one entry of each is named at completion."""
+    chunks = {0: some_bytes(SMALLEST, 1), 1: b"end"}
     multipart = await _multipart(bucket, s3_http, Plan(SMALLEST + 3, SMALLEST))
-    await multipart.send(old)
     for _ in range(2):
         await multipart.send(chunks)
 
     listed = await bucket.list_parts(multipart.key, multipart.id, multipart.plan)
     held = held_chunks(multipart.plan, _digests(chunks), listed)
-    answered = await multipart.complete(await multipart.assembly(_digests(chunks)))
+    parts = await multipart.assembly(_digests(chunks))
+    answered = await multipart.complete(parts)
 
-    assert sorted(held) == [0, 1]
+    assert (sorted(held), [part.number for part in parts]) == ([0, 1], [1, 2])
     assert answered == manifests.root(b"".join(_digests(chunks).values()))
     assert await bucket.read(multipart.key, first=0, length=6 * MIB) == chunks[0] + chunks[1]
 

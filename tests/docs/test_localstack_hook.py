@@ -6,16 +6,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from coordinator.embedded import bucket
 from tests.localstack import S3Address
 
 _HOOK: Final = Path(__file__).parents[2] / "localstack" / "ready.d" / "10-bucket.py"
 # As LocalStack runs it: by exec, not as a program.
 _EXEC: Final = f"exec(open({str(_HOOK)!r}).read(), {{}})"
-
-pytestmark = pytest.mark.xdist_group("localstack-hook")
 
 
 def test_the_hook_prepares_a_bucket_as_the_embedded_servers_do(localstack: S3Address) -> None:

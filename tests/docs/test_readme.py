@@ -5,11 +5,12 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +18,6 @@ from typing import Any, Final
 import pytest
 
 import manifests
-
-# One installation for the module, whichever worker runs it.
-pytestmark = pytest.mark.xdist_group("readme")
 
 _ROOT: Final = Path(__file__).parents[2]
 _TESTED: Final = re.compile(r"<!-- tested -->\n```(sh|python)\n(.*?)\n```\n", re.DOTALL)
@@ -37,7 +35,15 @@ def _environ() -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
+def _free_port() -> int:
+    """Return a port far from those that other tests' installations start to look at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.fixture
 def home() -> Iterator[Path]:
     """The folder of a running ``coordinator dev``, which is what ``make run`` starts."""
     folder = Path(tempfile.mkdtemp(prefix="readme-"))
@@ -45,7 +51,11 @@ def home() -> Iterator[Path]:
         process = subprocess.Popen(
             [sys.executable, "-m", "coordinator", "dev"],
             cwd=_ROOT,
-            env={**_environ(), "COORDINATOR_HOME": str(folder / "home")},
+            env={
+                **_environ(),
+                "COORDINATOR_HOME": str(folder / "home"),
+                "COORDINATOR_PORT": str(_free_port()),
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -85,17 +95,16 @@ class _Pasted:
         return members
 
 
-@pytest.fixture(scope="module")
-def pasted(home: Path, tmp_path_factory: pytest.TempPathFactory) -> _Pasted:
+@pytest.fixture
+def pasted(home: Path, tmp_path: Path) -> _Pasted:
     """Run all examples in one shell that ends at the first command that fails."""
-    clone = tmp_path_factory.mktemp("clone")
-    (clone / ".local").symlink_to(home)
-    (clone / ".venv").symlink_to(sys.prefix)
-    (clone / "script").write_text(f"set -eu\n{_script()}\npwd > '{clone}/where'\n", "utf-8")
+    (tmp_path / ".local").symlink_to(home)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "script").write_text(f"set -eu\n{_script()}\npwd > '{tmp_path}/where'\n", "utf-8")
     done = subprocess.run(
         ["sh", "script"],
-        cwd=clone,
-        env={**_environ(), "TMPDIR": str(clone)},
+        cwd=tmp_path,
+        env={**_environ(), "TMPDIR": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -103,7 +112,7 @@ def pasted(home: Path, tmp_path_factory: pytest.TempPathFactory) -> _Pasted:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return _Pasted(done.stdout, Path((clone / "where").read_text("utf-8").strip()))
+    return _Pasted(done.stdout, Path((tmp_path / "where").read_text("utf-8").strip()))
 
 
 def _root_of(path: Path) -> str:
@@ -112,7 +121,7 @@ def _root_of(path: Path) -> str:
     return manifests.root(b"".join(sha256(data[at : at + _CHUNK_BYTES]).digest() for at in starts))
 
 
-def test_the_curl_lines_end_in_a_completed_upload_with_the_files_root(pasted: _Pasted) -> None:
+def _the_curl_lines_end_in_a_completed_upload_with_the_files_root(pasted: _Pasted) -> None:
     """The root is computed here from the file, and there from what S3 has."""
     answer = pasted.answer("complete.json")
 
@@ -121,19 +130,19 @@ def test_the_curl_lines_end_in_a_completed_upload_with_the_files_root(pasted: _P
     assert answer["manifest"]["chunks"] == len(list(pasted.folder.glob("chunk.*"))) == 2
 
 
-def test_the_damaged_chunk_is_refused_by_s3(pasted: _Pasted) -> None:
+def _the_damaged_chunk_is_refused_by_s3(pasted: _Pasted) -> None:
     """README promises the word; the PUT before the right one must be the only one refused."""
     assert pasted.printed.count("<Code>BadDigest</Code>") == pasted.printed.count("<Error>") == 1
 
 
-def test_the_curl_lines_report_progress_chunk_by_chunk(pasted: _Pasted) -> None:
+def _the_curl_lines_report_progress_chunk_by_chunk(pasted: _Pasted) -> None:
     """Two reports, then a status that knows both."""
     found = re.findall(r'"progress":{"uploaded":(\d+),"total":2,', pasted.printed)
 
     assert found == ["1", "2", "2"]
 
 
-def test_the_manifest_lines_are_the_digests_of_the_chunks(pasted: _Pasted) -> None:
+def _the_manifest_lines_are_the_digests_of_the_chunks(pasted: _Pasted) -> None:
     """What the service kept is what lies in the folder, in the form of sha256sum."""
     chunks = sorted(pasted.folder.glob("chunk.*"))
     lines = [
@@ -144,13 +153,13 @@ def test_the_manifest_lines_are_the_digests_of_the_chunks(pasted: _Pasted) -> No
     assert "\n".join(lines) in pasted.printed
 
 
-def test_the_job_has_counted_the_rows(pasted: _Pasted) -> None:
+def _the_job_has_counted_the_rows(pasted: _Pasted) -> None:
     """The last lines wait for the worker and show its result."""
     assert '"rows": 300000' in pasted.printed
     assert '"status": "succeeded"' in pasted.printed
 
 
-def test_the_same_bytes_come_back(pasted: _Pasted) -> None:
+def _the_same_bytes_come_back(pasted: _Pasted) -> None:
     """By curl and by the command line."""
     folder = pasted.folder
 
@@ -159,7 +168,7 @@ def test_the_same_bytes_come_back(pasted: _Pasted) -> None:
     assert (folder / "again.jsonl").read_bytes() == (folder / "twice.jsonl").read_bytes()
 
 
-def test_the_command_line_uploads_once_and_verifies(pasted: _Pasted) -> None:
+def _the_command_line_uploads_once_and_verifies(pasted: _Pasted) -> None:
     """Its second upload of the same file finds the first: the list shows one at that time."""
     uploaded = re.findall(r"^twice\.jsonl  (upl_\w+)  completed$", pasted.printed, re.MULTILINE)
     listed = re.findall(r"^(upl_\w+)  COMPLETED +\S+ MB  twice", pasted.printed, re.MULTILINE)
@@ -172,7 +181,7 @@ def test_the_command_line_uploads_once_and_verifies(pasted: _Pasted) -> None:
     )
 
 
-def test_the_python_lines_print_location_root_jobs_and_verdict(pasted: _Pasted) -> None:
+def _the_python_lines_print_location_root_jobs_and_verdict(pasted: _Pasted) -> None:
     """Four values, in the order of the example."""
     root = re.escape(_root_of(pasted.folder / "sample.jsonl"))
 
@@ -181,3 +190,22 @@ def test_the_python_lines_print_location_root_jobs_and_verdict(pasted: _Pasted) 
         pasted.printed,
         re.MULTILINE,
     )
+
+
+_CHECKS: Final[list[Callable[[_Pasted], None]]] = [
+    _the_curl_lines_end_in_a_completed_upload_with_the_files_root,
+    _the_damaged_chunk_is_refused_by_s3,
+    _the_curl_lines_report_progress_chunk_by_chunk,
+    _the_manifest_lines_are_the_digests_of_the_chunks,
+    _the_job_has_counted_the_rows,
+    _the_same_bytes_come_back,
+    _the_command_line_uploads_once_and_verifies,
+    _the_python_lines_print_location_root_jobs_and_verdict,
+]
+
+
+def test_the_examples_work_when_pasted(pasted: _Pasted, subtests: pytest.Subtests) -> None:
+    """One test, so that one worker starts one installation; each promise is looked at by itself."""
+    for check in _CHECKS:
+        with subtests.test(check.__name__.strip("_").replace("_", " ")):
+            check(pasted)

@@ -118,8 +118,8 @@ def test_missing_chunks_are_told_before_wrong_ones() -> None:
     assert refusal.value.facts == {"missing_chunks": [2]}
 
 
-def test_of_a_part_listed_twice_the_last_counts() -> None:
-    """SeaweedFS lists a part that was sent twice twice; the old ETag would give the old bytes."""
+def test_of_a_part_listed_twice_the_last_right_one_counts() -> None:
+    """SeaweedFS lists a part that was sent twice twice; both hold the bytes that were signed."""
     again = ListedPart(2, "etag-again", 10, None)
 
     parts = assemble(PLAN, DIGESTS, [*ALL, again])
@@ -128,10 +128,25 @@ def test_of_a_part_listed_twice_the_last_counts() -> None:
     assert held_chunks(PLAN, DIGESTS, [*ALL, again])[1] == "etag-again"
 
 
-def test_of_a_part_listed_twice_a_wrong_last_one_is_wrong() -> None:
-    """The right bytes of before are gone."""
+@pytest.mark.parametrize("wrong", [{"sha256": OTHER}, {"size_bytes": 9}], ids=["bytes", "size"])
+@pytest.mark.parametrize("is_last", [True, False], ids=["last", "first"])
+def test_of_a_part_listed_twice_a_wrong_one_is_passed_over(
+    *, wrong: dict[str, Any], is_last: bool
+) -> None:
+    """The list is in no order of time, so the ETag of the right one is named wherever it stands."""
+    other = msgspec.structs.replace(ALL[1], etag="etag-wrong", **wrong)
+    listed = [*ALL, other] if is_last else [other, *ALL]
+
+    assert [part.etag for part in assemble(PLAN, DIGESTS, listed)] == ["etag-0", "etag-1", "etag-2"]
+    assert held_chunks(PLAN, DIGESTS, listed)[1] == "etag-1"
+
+
+def test_a_part_listed_twice_and_both_times_wrong_is_wrong() -> None:
+    """There is no ETag that could be named."""
+    listed = [*changed(1, sha256=OTHER), ListedPart(2, "etag-again", 9, None)]
+
     with pytest.raises(ChecksumMismatchError) as refusal:
-        assemble(PLAN, DIGESTS, [*ALL, ListedPart(2, "etag-again", 10, OTHER)])
+        assemble(PLAN, DIGESTS, listed)
 
     assert refusal.value.facts == {"chunks": [1]}
 
@@ -145,9 +160,10 @@ def test_parts_beyond_the_plan_are_never_named(number: int) -> None:
     assert sorted(held_chunks(PLAN, DIGESTS, listed)) == [0, 1, 2]
 
 
-def test_a_part_that_was_never_signed_is_not_held() -> None:
-    """Without a digest there is nothing to compare it with."""
-    assert held_chunks(PLAN, {0: DIGESTS[0]}, ALL) == {0: "etag-0"}
+@pytest.mark.parametrize("sha256", [None, DIGESTS[1]], ids=["hidden", "shown"])
+def test_a_part_that_was_never_signed_is_not_held(sha256: bytes | None) -> None:
+    """Without a fixed digest there is nothing to compare it with."""
+    assert held_chunks(PLAN, {0: DIGESTS[0]}, changed(1, sha256=sha256)) == {0: "etag-0"}
 
 
 @patient

@@ -134,7 +134,8 @@ class OneUpload(RuleBasedStateMachine):
         if not isinstance(attempt, Attempt):
             self.history.notes.add(type(attempt).__name__)
             return
-        assert row.phase is not Phase.ASSEMBLING or not row.is_leased, "two live leases"
+        assert not row.is_leased, "two live leases"
+        assert not row.awaits_hashing, "hashing is the worker's"
         self.go_on(attempt, steps)
 
     @rule(steps=STEPS)
@@ -142,6 +143,7 @@ class OneUpload(RuleBasedStateMachine):
         """The worker's reconciler, and its queue of objects to hash."""
         row = self.history.read()
         attempt = self.history.take_for_hashing()
+        assert attempt is None or not row.is_leased, "two live leases"
         if attempt is None and row.phase is Phase.ASSEMBLING and not row.is_leased:
             decision = self.history.seal(Intent.COMPLETE, Declared())
             attempt = decision if isinstance(decision, Attempt) else None
@@ -272,4 +274,4 @@ class OneUpload(RuleBasedStateMachine):
 
 
 TestOneUpload = OneUpload.TestCase
-TestOneUpload.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+TestOneUpload.settings = settings(deadline=None, max_examples=250, stateful_step_count=40)

@@ -115,7 +115,7 @@ async def test_an_idempotency_key_has_a_plain_spelling(
     before = await _counts(stores)
 
     answer = await client.post(
-        "/api/upload/init", json=a_file(1), headers={"Idempotency-Key": key.encode("latin-1")}
+        "/api/upload/init", json=a_file(1), headers=[(b"Idempotency-Key", key.encode("latin-1"))]
     )
 
     assert _told(answer) == (422, "invalid-field", "Idempotency-Key")

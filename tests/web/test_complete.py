@@ -93,7 +93,8 @@ async def test_missing_chunks_are_named_and_the_upload_stays_open(
     upload_id = await opened(client, len(_FILE))
     await sent(client, s3_http, upload_id, {0: cut(_FILE)[0]})
     await signed(client, upload_id, {1: b"tail"})
-    await client.post("/api/upload/chunk", json={"uploadId": upload_id, "chunkIndex": 1})
+    both = [{"chunkIndex": 0}, {"chunkIndex": 1}]
+    await client.post("/api/upload/chunk", json={"uploadId": upload_id, "chunks": both})
 
     answer = await complete(client, upload_id)
 

@@ -90,12 +90,12 @@ async def stranger(
     request: pytest.FixtureRequest, app: Litestar, make_key: MakeKey, tenant: str
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody with a good key who owns none of alice's uploads."""
-    key = {
+    who: dict[str, dict[str, Any]] = {
         "another user": {"user": "bob"},
         "another tenant": {"tenant": f"not-{tenant}"},
         "a backend of another tenant": {"tenant": f"not-{tenant}", "scopes": (Scope.ACT_AS,)},
-    }[request.param]
-    async with client_of(app, await make_key(**key)) as opened_client:
+    }
+    async with client_of(app, await make_key(**who[request.param])) as opened_client:
         yield opened_client
 
 

@@ -53,7 +53,8 @@ async def test_an_upload_is_counted_under_the_promised_names(
     await completed(client, s3_http, b"7 bytes", fileType="text/csv; charset=utf-8")
     upload_id = await opened(client, 3, fileType="strange/thing")
     await signed(client, upload_id, {0: b"abc"})
-    for report in ({}, {}, {"error": {}}):
+    reports: list[dict[str, object]] = [{}, {}, {"error": {}}]
+    for report in reports:
         await client.post(
             "/api/upload/chunk", json={"uploadId": upload_id, "chunkIndex": 0, **report}
         )

@@ -1,0 +1,190 @@
+"""What an operator types: keys, migrations, and settings that are wrong."""
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import psycopg
+import pytest
+from anyio import to_thread
+from click.testing import CliRunner, Result
+from psycopg import sql
+
+from coordinator.adapters.migrations import available
+from coordinator.cli import main
+from coordinator.domain.keys import hash_of, id_of
+
+pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
+
+Run = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def run(environ: dict[str, str]) -> Run:
+    """Return a function that runs a command with the test's settings, changed or not."""
+
+    async def run(*arguments: str, **changes: str) -> Result:
+        invoke = partial(CliRunner().invoke, main, arguments, env={**environ, **changes})
+        return await to_thread.run_sync(invoke)  # the commands have event loops of their own
+
+    return run
+
+
+def rows(environ: dict[str, str], statement: sql.SQL) -> list[tuple[object, ...]]:
+    """Ask the test's database."""
+    with psycopg.connect(environ["COORDINATOR_DATABASE_URL"]) as conn:
+        return conn.execute(statement).fetchall()
+
+
+async def test_a_key_is_shown_once_and_only_its_hash_is_kept(
+    run: Run, environ: dict[str, str]
+) -> None:
+    """Who reads the database alone cannot use it."""
+    created = await run(
+        *("keys", "create", "--name", "ci", "--tenant", "t1", "--user", "bob"),
+        *("--scope", "act-as", "--days", "30"),
+    )
+    text = created.output.strip()
+    listed = await run("keys", "list")
+
+    assert (created.exit_code, listed.exit_code) == (0, 0)
+    key_id = id_of(text)
+    assert key_id is not None
+    assert rows(
+        environ,
+        sql.SQL(
+            "SELECT id, hash, name, tenant, user_id, scopes, revoked_at,"
+            " expires_at - created_at BETWEEN '29 days 23:59' AND '30 days 00:01' FROM api_keys"
+        ),
+    ) == [
+        (
+            key_id,
+            hash_of(text, secret=environ["COORDINATOR_SECRET"]),
+            "ci",
+            "t1",
+            "bob",
+            ["act-as"],
+            None,
+            True,
+        )
+    ]
+    assert re.fullmatch(rf"{key_id}  live  t1/bob  act-as  ends 20\S+  ci\n", listed.output)
+    assert text not in listed.output
+
+
+async def test_a_key_without_options_is_the_default_users_for_ever(run: Run) -> None:
+    """Nothing but a name is asked for."""
+    key_id = id_of((await run("keys", "create", "--name", "first")).output.strip())
+
+    assert (
+        await run("keys", "list")
+    ).output == f"{key_id}  live  default/default  -  ends never  first\n"
+
+
+async def test_a_revoked_key_stays_in_the_list_and_is_revoked_once(run: Run) -> None:
+    """Saying "revoked" twice would hide a mistyped id."""
+    key_id = id_of((await run("keys", "create", "--name", "old")).output.strip())
+    assert key_id is not None
+
+    first, second = await run("keys", "revoke", key_id), await run("keys", "revoke", key_id)
+
+    assert (first.exit_code, first.output.split(";")[0]) == (0, f"revoked {key_id}\n".strip())
+    assert (second.exit_code, second.output) == (1, "Error: there is no live key with this id\n")
+    assert (await run("keys", "list")).output.startswith(f"{key_id}  revoked  ")
+
+
+@pytest.mark.parametrize("key_id", ["ck_unknown", "", "ck_aaaaaaaaaaaaa_secret", "' OR 1=1 --"])
+async def test_what_is_no_live_key_cannot_be_revoked(run: Run, key_id: str) -> None:
+    """Exit code 1, so that a script notices."""
+    await run("keys", "create", "--name", "other")
+
+    assert (await run("keys", "revoke", key_id)).exit_code == 1
+    assert "  live  " in (await run("keys", "list")).output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--name", "x", "--tenant", "../other"),
+        ("--name", "x", "--tenant", ".."),
+        ("--name", "x", "--user", "a b"),
+        ("--name", "x", "--user", ""),
+        ("--name", "x", "--scope", "root"),
+        ("--name", "x", "--days", "0"),
+    ],
+)
+async def test_a_key_that_makes_no_sense_is_refused(run: Run, arguments: tuple[str, ...]) -> None:
+    """Tenants stand in object keys, users in logs."""
+    refused = await run("keys", "create", *arguments)
+
+    assert (refused.exit_code, refused.output[:6]) == (2, "Usage:")
+    assert (await run("keys", "list")).output == ""
+
+
+async def test_migrating_says_what_it_applied_and_then_that_there_is_nothing(
+    run: Run, environ: dict[str, str]
+) -> None:
+    """It may be run at every deployment, also by several at once."""
+    with psycopg.connect(environ["COORDINATOR_DATABASE_URL"], autocommit=True) as conn:
+        conn.execute("DROP SCHEMA public CASCADE")
+        conn.execute("CREATE SCHEMA public")
+
+    first, second = await run("migrate"), await run("migrate")
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert first.output.splitlines() == [f"applied {name}" for name in available()]
+    assert second.output == "nothing to apply\n"
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+async def test_nothing_starts_on_a_schema_that_is_behind(
+    run: Run, environ: dict[str, str], command: str
+) -> None:
+    """The message says what to run."""
+    last = next(iter(available()))
+    with psycopg.connect(environ["COORDINATOR_DATABASE_URL"], autocommit=True) as conn:
+        conn.execute("DELETE FROM schema_migrations WHERE name = %s", [last])
+
+    refused = await run(command)
+
+    assert (refused.exit_code, refused.output) == (
+        1,
+        f"Error: the database lacks {last}: run `coordinator migrate` first\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("serve",),
+        ("work",),
+        ("migrate",),
+        ("keys", "list"),
+        ("keys", "create", "--name", "x"),
+        ("keys", "revoke", "ck_x"),
+        ("dev",),
+        ("list",),
+    ],
+    ids=" ".join,
+)
+async def test_a_mistyped_variable_is_wrong_usage_and_the_nearest_is_named(
+    run: Run, command: tuple[str, ...]
+) -> None:
+    """Every command, before it does anything: the operator meant something by it."""
+    refused = await run(*command, COORDINATOR_DATABSE_URL="postgresql://elsewhere")
+
+    assert refused.exit_code == 2
+    assert "COORDINATOR_DATABSE_URL is not a setting" in refused.output
+    assert "Did you mean COORDINATOR_DATABASE_URL?" in refused.output
+    assert "elsewhere" not in refused.output
+
+
+async def test_a_missing_setting_is_wrong_usage(run: Run, environ: dict[str, str]) -> None:
+    """No traceback, no default that would point elsewhere."""
+    del environ["COORDINATOR_S3_BUCKET"]
+
+    refused = await run("migrate")
+
+    assert refused.exit_code == 2
+    assert "Error: Missing setting COORDINATOR_S3_BUCKET." in refused.output
