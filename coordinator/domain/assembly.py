@@ -89,15 +89,13 @@ def assemble(
 def _one_each(
     plan: Plan, digests: Mapping[int, bytes], listed: Iterable[ListedPart]
 ) -> dict[int, ListedPart]:
-    """Take one entry a part, the last, but a wrong one never hides a right one.
+    """Take one entry a part: the last that is right, if any is.
 
-    SeaweedFS keeps every sending of a part, shows no digests, and lists in no order of time.
-    Where a server shows digests, the last entry is what it holds.
+    SeaweedFS keeps every sending of a part and lists them in no order of time.
     """
     found: dict[int, ListedPart] = {}
     for part in listed:
-        is_held = part.number not in found or part.sha256 is not None
-        if is_held or not _is_wrong(plan, digests, part):
+        if part.number not in found or not _is_wrong(plan, digests, part):
             found[part.number] = part
     return found
 
