@@ -106,7 +106,7 @@ def stores(app: Litestar) -> Stores:
 
 @pytest.fixture
 def make_key(settings: Settings) -> MakeKey:
-    """Create API keys: ``await make_key(user=…, tenant=…, scopes=…)``."""
+    """Create API keys for a user, a tenant and scopes, and return their texts."""
 
     async def make(
         *, user: str = "alice", tenant: str = "default", scopes: tuple[Scope, ...] = ()

@@ -5,8 +5,8 @@ Rule: nothing here retries CompleteMultipartUpload; whoever calls it settles a l
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
@@ -16,6 +16,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import ClientError
 
+from coordinator.adapters.s3_answers import MultipartGoneError, refusals
 from coordinator.domain import sigv4
 from coordinator.domain.assembly import AssemblyPart, ListedPart
 from coordinator.domain.errors import StoreRefusedError
@@ -32,24 +33,6 @@ _PAGE: Final = 1_000
 _TRIES: Final = 3
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 30
-_GONE: Final = frozenset({"NoSuchUpload", "404"})
-# SeaweedFS answers BadDigest where AWS answers InvalidPart.
-_BAD_PARTS: Final = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "BadDigest"})
-_REFUSALS: Final = frozenset(
-    {"AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
-)
-
-
-class MultipartGoneError(Exception):
-    """S3 knows no such multipart: completed, aborted, or swept by the bucket's rule."""
-
-
-class BadPartsError(Exception):
-    """S3 refused the list of parts; nothing was assembled."""
-
-
-class ConflictError(Exception):
-    """S3 wants the parts again, in a new multipart (409), or the key is taken (412)."""
 
 
 class BucketOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +99,7 @@ class Bucket:
 
     async def create_multipart(self, key: str, *, token: str, file_type: str) -> str:
         """Open a multipart whose parts must carry a SHA-256 each, and return S3's id of it."""
-        with timed_s3("CreateMultipartUpload"), _refusals():
+        with timed_s3("CreateMultipartUpload"), refusals():
             answer = await self._s3.create_multipart_upload(
                 Bucket=self.name,
                 Key=key,
@@ -152,7 +135,7 @@ class Bucket:
                 "MaxParts": _PAGE,
                 "PartNumberMarker": marker,
             }
-            with timed_s3("ListParts"), _refusals():
+            with timed_s3("ListParts"), refusals():
                 page = await self._s3.list_parts(**request)
             for part in page.get("Parts", []):
                 if first < part["PartNumber"] <= last:
@@ -193,7 +176,7 @@ class Bucket:
             }
             for part in parts
         ]
-        with timed_s3("CompleteMultipartUpload"), _refusals():
+        with timed_s3("CompleteMultipartUpload"), refusals():
             async with asyncio.timeout(self._options.complete_seconds):
                 answer = await self._once.complete_multipart_upload(
                     Bucket=self.name,
@@ -222,7 +205,7 @@ class Bucket:
         """Abort until S3 lists nothing: a part that was in flight may arrive in between."""
         while True:
             try:
-                with timed_s3("AbortMultipartUpload"), _refusals():
+                with timed_s3("AbortMultipartUpload"), refusals():
                     await self._s3.abort_multipart_upload(
                         Bucket=self.name, Key=key, UploadId=multipart_id
                     )
@@ -233,7 +216,7 @@ class Bucket:
 
     async def put(self, key: str, body: bytes, *, file_type: str) -> None:
         """Write a small object, S3 checking its SHA-256."""
-        with timed_s3("PutObject"), _refusals():
+        with timed_s3("PutObject"), refusals():
             await self._s3.put_object(
                 Bucket=self.name,
                 Key=key,
@@ -244,7 +227,7 @@ class Bucket:
 
     async def read(self, key: str, *, first: int, length: int) -> bytes:
         """Read a range of an object into memory."""
-        with timed_s3("GetObject"), _refusals():
+        with timed_s3("GetObject"), refusals():
             answer = await self._s3.get_object(
                 Bucket=self.name, Key=key, Range=f"bytes={first}-{first + length - 1}"
             )
@@ -252,12 +235,12 @@ class Bucket:
 
     async def delete(self, key: str) -> None:
         """Delete an object; none is fine."""
-        with timed_s3("DeleteObject"), _refusals():
+        with timed_s3("DeleteObject"), refusals():
             await self._s3.delete_object(Bucket=self.name, Key=key)
 
     async def check(self) -> None:
         """Ask S3 for the bucket, for readiness."""
-        with timed_s3("HeadBucket"), _refusals():
+        with timed_s3("HeadBucket"), refusals():
             await self._once.head_bucket(Bucket=self.name)
 
     async def presign_get(self, key: str, *, file_name: str, lifetime: timedelta) -> str:
@@ -276,27 +259,6 @@ class Bucket:
             },
             ExpiresIn=int(lifetime.total_seconds()),
         )
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Turn the answers that we expect of S3 into names; the rest flies."""
-    try:
-        yield
-    except ClientError as exc:
-        code = exc.response["Error"]["Code"]
-        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in _GONE:
-            raise MultipartGoneError(code) from exc
-        if code in _BAD_PARTS:
-            raise BadPartsError(code) from exc
-        if status in {409, 412}:
-            raise ConflictError(code) from exc
-        if code in _REFUSALS:
-            raise StoreRefusedError(
-                f"S3 refused the service's request ({code}).", s3_code=code
-            ) from exc
-        raise
 
 
 def _config(*, path_addressing: bool, tries: int) -> AioConfig:

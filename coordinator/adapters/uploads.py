@@ -1,10 +1,6 @@
-"""The table ``uploads``: opening, reading, locking and moving rows.
+"""The table ``uploads``: opening, reading and locking rows. Ending them is ``leases``' part."""
 
-Every write under a lease names the attempt, so that whoever lost the lease changes nothing.
-"""
-
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +11,7 @@ from psycopg.types.json import Jsonb
 from coordinator.adapters.postgres import Tx
 from coordinator.domain.errors import UploadNotFoundError
 from coordinator.domain.phases import Phase, Reason
-from coordinator.domain.uploads import Owner, Seal, Upload
+from coordinator.domain.uploads import Owner, Upload
 
 
 class NewUpload(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +33,6 @@ class NewUpload(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any]
     token: str
     lifetime: timedelta
-
-
-class LeaseLostError(RuntimeError):
-    """Another attempt holds the upload; what this one learned must not be written."""
 
 
 def as_upload(row: DictRow) -> Upload:
@@ -177,125 +169,6 @@ async def set_multipart(tx: Tx, upload: Upload, multipart_id: str) -> Upload | N
     values = {"id": upload.id, "generation": upload.generation, "multipart_id": multipart_id}
     row = await (await tx.execute(_SET_MULTIPART, values)).fetchone()
     return None if row is None else as_upload(row)
-
-
-_SEAL: Final = """
-UPDATE uploads
-   SET phase = %(phase)s, intent = %(intent)s, attempt = %(attempt)s, checksum = %(checksum)s,
-       declared_sha256 = %(sha256)s, declared_root = %(root)s,
-       lease_until = clock_timestamp() + %(lease)s, updated_at = clock_timestamp()
- WHERE id = %(id)s
-RETURNING *, clock_timestamp() AS as_of
-"""
-
-
-async def write_seal(tx: Tx, upload_id: UUID, seal: Seal, *, lease: timedelta) -> Upload:
-    """Take the lease. The row must be locked by ``tx``."""
-    values: Mapping[str, Any] = {
-        "id": upload_id,
-        "phase": seal.phase,
-        "intent": seal.intent,
-        "attempt": seal.attempt,
-        "checksum": seal.checksum,
-        "sha256": seal.declared.sha256,
-        "root": seal.declared.root,
-        "lease": lease,
-    }
-    row = await (await tx.execute(_SEAL, values)).fetchone()
-    assert row is not None, "write_seal without lock"
-    return as_upload(row)
-
-
-_EXTEND: Final = """
-UPDATE uploads SET lease_until = clock_timestamp() + %(lease)s
- WHERE id = %(id)s AND attempt = %(attempt)s AND phase = 'ASSEMBLING'
-   AND lease_until > clock_timestamp()
-RETURNING lease_until
-"""
-
-
-async def extend_lease(tx: Tx, upload: Upload, *, lease: timedelta) -> datetime:
-    """Renew the lease, immediately before what must not happen twice.
-
-    Raises:
-        LeaseLostError: it ran out or another attempt has it; stop without a trace.
-
-    """
-    values = {"id": upload.id, "attempt": upload.attempt, "lease": lease}
-    row = await (await tx.execute(_EXTEND, values)).fetchone()
-    if row is None:
-        raise LeaseLostError(upload.public_id)
-    until: datetime = row["lease_until"]
-    return until
-
-
-_LEAVE: Final = """
-UPDATE uploads
-   SET phase = %(phase)s, reason = %(reason)s, intent = %(intent)s, lease_until = NULL,
-       assembled_at = CASE WHEN %(assembled)s THEN clock_timestamp() ELSE assembled_at END,
-       finished_at = CASE WHEN %(phase)s IN ('COMPLETED', 'FAILED') THEN clock_timestamp() END,
-       updated_at = clock_timestamp()
- WHERE id = %(id)s AND attempt = %(attempt)s AND phase = 'ASSEMBLING'
-RETURNING *, clock_timestamp() AS as_of
-"""
-
-
-async def leave(
-    tx: Tx, upload: Upload, phase: Phase, *, reason: Reason | None = None, assembled: bool = False
-) -> Upload:
-    """Give the lease back, moving to ``phase``; ASSEMBLING with ``assembled`` awaits hashing.
-
-    Raises:
-        LeaseLostError: another attempt took the upload over; nothing was written.
-
-    """
-    values = {
-        "id": upload.id,
-        "attempt": upload.attempt,
-        "phase": phase,
-        "reason": reason,
-        "intent": upload.intent if phase is Phase.ASSEMBLING else None,
-        "assembled": assembled,
-    }
-    row = await (await tx.execute(_LEAVE, values)).fetchone()
-    if row is None:
-        raise LeaseLostError(upload.public_id)
-    return as_upload(row)
-
-
-_REOPEN: Final = """
-UPDATE uploads
-   SET phase = %(phase)s, intent = NULL, lease_until = NULL, updated_at = clock_timestamp(),
-       checksum = %(checksum)s, declared_sha256 = %(sha256)s, declared_root = %(root)s,
-       generation = generation + %(lost)s::boolean::integer,
-       multipart_id = CASE WHEN %(lost)s THEN NULL ELSE multipart_id END
- WHERE id = %(id)s AND attempt = %(attempt)s AND phase = 'ASSEMBLING'
-RETURNING id
-"""
-
-
-async def reopen(
-    tx: Tx, upload: Upload, before: Upload, phase: Phase, *, multipart_lost: bool
-) -> None:
-    """Give the lease back and take chunks again; what completion declared is forgotten.
-
-    With ``multipart_lost`` a new generation begins: the next signing opens a new multipart.
-
-    Raises:
-        LeaseLostError: another attempt took the upload over; nothing was written.
-
-    """
-    values = {
-        "id": upload.id,
-        "attempt": upload.attempt,
-        "phase": phase,
-        "checksum": before.checksum,
-        "sha256": before.declared_sha256,
-        "root": before.declared_root,
-        "lost": multipart_lost,
-    }
-    if await (await tx.execute(_REOPEN, values)).fetchone() is None:
-        raise LeaseLostError(upload.public_id)
 
 
 _GIVE_UP: Final = """

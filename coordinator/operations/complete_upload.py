@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import manifests
-from coordinator.adapters import uploads
+from coordinator.adapters import leases, uploads
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.checksums import Declared
@@ -86,9 +86,9 @@ async def _seal_and_drive(
         decision = seal(before, intent, declared, checksum)
         if isinstance(decision, Ended | Busy):
             return before
-        upload = await uploads.write_seal(tx, upload_id, decision, lease=stores.lease)
+        upload = await leases.take(tx, upload_id, decision, lease=stores.lease)
     try:
         return await drive_upload(stores, upload, before, manifest=manifest, actor=actor)
-    except (UnsettledError, uploads.LeaseLostError):
+    except (UnsettledError, leases.LeaseLostError):
         # Still ASSEMBLING, by this attempt or by the one that took over.
         return upload

@@ -10,10 +10,10 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 import manifests
-from coordinator.adapters import audit, queue, signings, uploads
-from coordinator.adapters.bucket import BadPartsError, ConflictError, MultipartGoneError
+from coordinator.adapters import audit, leases, queue, signings
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.postgres import transaction
+from coordinator.adapters.s3_answers import BadPartsError, ConflictError, MultipartGoneError
 from coordinator.adapters.stores import Stores
 from coordinator.domain.assembly import (
     AssemblyPart,
@@ -75,7 +75,7 @@ async def _finish_or_hash(
     declared = Declared(upload.declared_sha256, upload.declared_root)
     if needs_hashing(upload.plan, declared):
         async with transaction(stores.pool) as tx:
-            waiting = await uploads.leave(tx, upload, upload.phase, assembled=True)
+            waiting = await leases.leave(tx, upload, upload.phase, assembled=True)
             await queue.enqueue_verification(tx, upload.id)
         await ledger_or_nothing(stores.ledger.forget(upload))
         return waiting
@@ -170,7 +170,7 @@ async def _complete(
     """Send CompleteMultipartUpload, once, and believe only an answer that shows the root."""
     assert upload.multipart_id is not None, "there are parts, so there is a multipart"
     async with stores.pool.connection() as conn:
-        await uploads.extend_lease(conn, upload, lease=stores.lease)
+        await leases.extend(conn, upload, lease=stores.lease)
     try:
         root = await stores.bucket.complete(
             upload.object_key, upload.multipart_id, parts, size_bytes=upload.size_bytes
@@ -199,7 +199,7 @@ async def _abort(stores: Stores, upload: Upload, content: Content | None, *, act
         return await _finish_or_hash(stores, upload, content, actor=actor)
     reason = Reason.ABORTED if upload.intent is Intent.ABORT else Reason.EXPIRED
     async with transaction(stores.pool) as tx:
-        failed = await uploads.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)
+        failed = await leases.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)
         await audit.append(
             tx, f"upload.{reason}", tenant=upload.tenant, actor=actor, upload_id=upload.id
         )
@@ -228,5 +228,5 @@ async def _reopen(
     """Give the lease back and ask for chunks again, as if completion had not been asked for."""
     phase = after(upload.phase, Event.REOPEN)
     async with transaction(stores.pool) as tx:
-        await uploads.reopen(tx, upload, before, phase, multipart_lost=multipart_lost)
+        await leases.reopen(tx, upload, before, phase, multipart_lost=multipart_lost)
     await ledger_or_nothing(stores.ledger.clear(upload.id, missing))

@@ -1,7 +1,7 @@
 """The last step of a proven upload: one transaction for phase, manifest, jobs and audit."""
 
 import manifests
-from coordinator.adapters import audit, jobs, kept_manifests, queue, signings, uploads
+from coordinator.adapters import audit, jobs, kept_manifests, leases, queue, signings
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.postgres import Tx, transaction
 from coordinator.adapters.stores import Stores
@@ -41,7 +41,7 @@ async def finish_upload(
         file_type="application/json",
     )
     async with transaction(stores.pool) as tx:
-        done = await uploads.leave(tx, upload, after(upload.phase, Event.FINISH))
+        done = await leases.leave(tx, upload, after(upload.phase, Event.FINISH))
         await kept_manifests.keep(tx, upload.id, kept)
         await signings.forget(tx, upload.id)
         await _add_jobs(tx, upload)

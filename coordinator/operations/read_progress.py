@@ -10,8 +10,8 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from coordinator.adapters import signings
-from coordinator.adapters.bucket import MultipartGoneError
 from coordinator.adapters.ledger import Chunks
+from coordinator.adapters.s3_answers import MultipartGoneError
 from coordinator.adapters.stores import Stores
 from coordinator.domain.assembly import held_chunks
 from coordinator.domain.phases import Phase

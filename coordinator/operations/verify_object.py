@@ -5,7 +5,7 @@ import hashlib
 from typing import Final
 from uuid import UUID
 
-from coordinator.adapters import audit, signings, uploads
+from coordinator.adapters import audit, leases, signings, uploads
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
@@ -34,7 +34,7 @@ async def verify_object(stores: Stores, upload_id: UUID) -> None:
         decision = take_for_hashing(before)
         if decision is None:
             return
-        upload = await uploads.write_seal(tx, upload_id, decision, lease=stores.lease)
+        upload = await leases.take(tx, upload_id, decision, lease=stores.lease)
         digests = await signings.read_digests(tx, upload_id)
     content = content_of(upload.plan, digests)
     assert content is not None, "assembled from all digests"
@@ -58,7 +58,7 @@ async def _hash(stores: Stores, upload: Upload) -> bytes:
         await asyncio.to_thread(whole.update, block)
         if asyncio.get_running_loop().time() - renewed > stores.lease.total_seconds() / 4:
             async with stores.pool.connection() as conn:
-                await uploads.extend_lease(conn, upload, lease=stores.lease)
+                await leases.extend(conn, upload, lease=stores.lease)
             renewed = asyncio.get_running_loop().time()
     return whole.digest()
 
@@ -72,7 +72,7 @@ async def _fail(stores: Stores, upload: Upload) -> None:
     """End the upload, then delete the object: it was never downloadable and is nobody's file."""
     reason = Reason.CHECKSUM_MISMATCH
     async with transaction(stores.pool) as tx:
-        await uploads.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)
+        await leases.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)
         await audit.append(
             tx, f"upload.{reason}", tenant=upload.tenant, actor=ACTOR, upload_id=upload.id
         )

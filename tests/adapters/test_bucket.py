@@ -13,13 +13,8 @@ import pytest
 
 import manifests
 from coordinator.adapters import clock
-from coordinator.adapters.bucket import (
-    BadPartsError,
-    Bucket,
-    ConflictError,
-    MultipartGoneError,
-    ObjectFacts,
-)
+from coordinator.adapters.bucket import Bucket, ObjectFacts
+from coordinator.adapters.s3_answers import BadPartsError, ConflictError, MultipartGoneError
 from coordinator.domain import sigv4
 from coordinator.domain.assembly import AssemblyPart, assemble, held_chunks
 from coordinator.domain.plan import Plan

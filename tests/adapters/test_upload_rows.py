@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from coordinator.adapters import abandoned, uploads
+from coordinator.adapters import abandoned, leases, uploads
+from coordinator.adapters.leases import LeaseLostError
 from coordinator.adapters.postgres import Pool, Tx, transaction
-from coordinator.adapters.uploads import LeaseLostError
 from coordinator.domain.checksums import Declared
 from coordinator.domain.errors import UploadNotFoundError
 from coordinator.domain.phases import Intent, Phase, Reason
@@ -27,7 +27,7 @@ async def _seal(
         held = await uploads.lock_any(tx, upload.id)
         decision = seal(held, Intent.COMPLETE, declared or Declared(), None)
         assert isinstance(decision, Seal)
-        return await uploads.write_seal(tx, upload.id, decision, lease=lease)
+        return await leases.take(tx, upload.id, decision, lease=lease)
 
 
 async def _whole_row(pool: Pool, upload: Upload) -> list[dict[str, object]]:
@@ -163,7 +163,7 @@ async def test_a_multipart_of_an_older_generation_is_not_stored(pool: Pool) -> N
     upload = await add_upload(pool)
     sealed = await _seal(pool, upload, lease=_LEASE)
     async with transaction(pool) as tx:
-        await uploads.reopen(tx, sealed, upload, Phase.UPLOADING, multipart_lost=True)
+        await leases.reopen(tx, sealed, upload, Phase.UPLOADING, multipart_lost=True)
         stored = await uploads.set_multipart(tx, upload, "old")
 
     current = await row_of(pool, upload.id)
@@ -183,27 +183,27 @@ async def test_a_lease_ends_by_the_databases_clock(pool: Pool) -> None:
 
 
 async def _extend(tx: Tx, stale: Upload, _before: Upload) -> None:
-    await uploads.extend_lease(tx, stale, lease=_LEASE)
+    await leases.extend(tx, stale, lease=_LEASE)
 
 
 async def _finish(tx: Tx, stale: Upload, _before: Upload) -> None:
-    await uploads.leave(tx, stale, Phase.COMPLETED)
+    await leases.leave(tx, stale, Phase.COMPLETED)
 
 
 async def _fail(tx: Tx, stale: Upload, _before: Upload) -> None:
-    await uploads.leave(tx, stale, Phase.FAILED, reason=Reason.ABORTED)
+    await leases.leave(tx, stale, Phase.FAILED, reason=Reason.ABORTED)
 
 
 async def _await_hashing(tx: Tx, stale: Upload, _before: Upload) -> None:
-    await uploads.leave(tx, stale, Phase.ASSEMBLING, assembled=True)
+    await leases.leave(tx, stale, Phase.ASSEMBLING, assembled=True)
 
 
 async def _reopen(tx: Tx, stale: Upload, before: Upload) -> None:
-    await uploads.reopen(tx, stale, before, Phase.UPLOADING, multipart_lost=False)
+    await leases.reopen(tx, stale, before, Phase.UPLOADING, multipart_lost=False)
 
 
 async def _lose(tx: Tx, stale: Upload, before: Upload) -> None:
-    await uploads.reopen(tx, stale, before, Phase.UPLOADING, multipart_lost=True)
+    await leases.reopen(tx, stale, before, Phase.UPLOADING, multipart_lost=True)
 
 
 _WRITES = [_extend, _finish, _fail, _await_hashing, _reopen, _lose]
@@ -248,7 +248,7 @@ async def test_a_lease_that_ran_out_cannot_be_extended(pool: Pool) -> None:
 
     with pytest.raises(LeaseLostError):
         async with transaction(pool) as tx:
-            await uploads.extend_lease(tx, upload, lease=_LEASE)
+            await leases.extend(tx, upload, lease=_LEASE)
 
 
 async def test_reopening_forgets_what_completion_declared(pool: Pool) -> None:
@@ -257,7 +257,7 @@ async def test_reopening_forgets_what_completion_declared(pool: Pool) -> None:
     sealed = await _seal(pool, before, lease=_LEASE, declared=Declared(b"x" * 32, "root-10"))
 
     async with transaction(pool) as tx:
-        await uploads.reopen(tx, sealed, before, Phase.UPLOADING, multipart_lost=False)
+        await leases.reopen(tx, sealed, before, Phase.UPLOADING, multipart_lost=False)
 
     after = await row_of(pool, before.id)
     assert (sealed.declared_sha256, sealed.declared_root) == (b"x" * 32, "root-10")

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from coordinator.adapters import signings, uploads
+from coordinator.adapters import leases, signings, uploads
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.assembly import assemble
@@ -26,7 +26,7 @@ async def die_sealed(
         held = await uploads.lock_any(tx, uuid_of(upload_id))
         decision = seal(held, intent, Declared(), None)
         assert isinstance(decision, Seal)
-        return await uploads.write_seal(tx, held.id, decision, lease=lease)
+        return await leases.take(tx, held.id, decision, lease=lease)
 
 
 async def assemble_in_s3(stores: Stores, upload_id: str) -> None:

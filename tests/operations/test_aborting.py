@@ -6,7 +6,7 @@ import hashlib
 import httpx
 import pytest
 
-from coordinator.adapters.bucket import MultipartGoneError
+from coordinator.adapters.s3_answers import MultipartGoneError
 from coordinator.adapters.stores import Stores
 from coordinator.domain.phases import Phase, Reason
 from coordinator.operations.verify_object import verify_object
