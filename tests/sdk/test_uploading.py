@@ -183,6 +183,8 @@ def test_no_log_shows_an_address_that_lets_anyone_write(
 ) -> None:
     """Httpx prints every address at INFO; ours hold signatures."""
     caplog.set_level(logging.DEBUG)
+    for name in ("httpx", "httpcore"):
+        caplog.set_level(logging.DEBUG, logger=name)
 
     handle = client.upload(make_file(CHUNK + 1), chunk_size=CHUNK)
     client.download(handle.upload_id, make_file(1))
