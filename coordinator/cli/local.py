@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from coordinator.adapters.migrations import migrate
 from coordinator.cli.server import create_key
 from coordinator.domain.keys import Scope
 from coordinator.embedded import Addresses, running
-from coordinator.embedded.home import write_private
+from coordinator.embedded.home import is_free, write_private
 from coordinator.embedded.keeper import Keeper
 
 _FIRST_PORT: Final = 3000
@@ -126,20 +125,10 @@ def _kept(home: Path) -> _Kept:
 def _free_port(wished: int, *, not_this: int | None = None) -> int:
     """Return the wished port, or the next that is free."""
     ports: list[int] = [wished, *range(_FIRST_PORT, _LAST_PORT)]
-    found = next((port for port in ports if port != not_this and _is_free(port)), None)
+    found = next((port for port in ports if port != not_this and is_free(port)), None)
     if found is None:
         raise click.ClickException(f"no port between {_FIRST_PORT} and {_LAST_PORT} is free")
     return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _environ(addresses: Addresses, kept: _Kept) -> dict[str, str]:

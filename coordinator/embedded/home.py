@@ -87,19 +87,20 @@ def write_private(path: Path, text: bytes) -> None:
 def _free_port(taken: set[int]) -> int:
     candidates = range(_FIRST_PORT, _LAST_PORT)
     for port in random.sample(candidates, k=200):
-        if port not in taken and _is_free(port):
+        if port not in taken and is_free(port):
             return port
     raise EmbeddedError(f"No free port found between {_FIRST_PORT} and {_LAST_PORT}.")
 
 
 def _becomes_free(port: int) -> bool:
     deadline = time.monotonic() + _PORT_PATIENCE_S
-    while not (is_free := _is_free(port)) and time.monotonic() < deadline:
+    while not (is_free := is_free(port)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return is_free
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of the loopback address now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
