@@ -94,9 +94,9 @@ def _free_port(taken: set[int]) -> int:
 
 def _becomes_free(port: int) -> bool:
     deadline = time.monotonic() + _PORT_PATIENCE_S
-    while not (is_free := is_free(port)) and time.monotonic() < deadline:
+    while not (found := is_free(port)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return is_free
+    return found
 
 
 def is_free(port: int) -> bool:
