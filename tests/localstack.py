@@ -25,6 +25,16 @@ class S3Address(msgspec.Struct, frozen=True, kw_only=True):
     access_key: str
     secret_key: str
 
+# LocalStack has one folder under /tmp for the objects of everybody: two users, or two runs, would
+# meet there. No variable moves it.
+_START: Final = """
+import sys
+from localstack.services.s3 import provider
+provider.DEFAULT_S3_TMP_DIR = sys.argv[1]
+from localstack.runtime.main import main
+main()
+"""
+
 
 @contextmanager
 def running_localstack(
@@ -50,7 +60,7 @@ def running_localstack(
             keeper,
             Recipe(
                 name="localstack",
-                argv=[python, "-m", "localstack.runtime.main"],
+                argv=[python, "-c", _START, str(keeper.home / "objects")],
                 folder=keeper.home,
                 check=lambda: bucket.check(s3, bucket_name),
                 env=_environment(keeper.home, port),
