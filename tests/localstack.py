@@ -25,6 +25,7 @@ class S3Address(msgspec.Struct, frozen=True, kw_only=True):
     access_key: str
     secret_key: str
 
+
 # LocalStack has one folder under /tmp for the objects of everybody: two users, or two runs, would
 # meet there. No variable moves it.
 _START: Final = """
