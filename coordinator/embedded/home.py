@@ -6,7 +6,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -46,21 +46,35 @@ def credentials(home: Path) -> Credentials:
     return made
 
 
-def ports(home: Path, names: Sequence[str]) -> dict[str, int]:
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of the loopback address now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def ports(
+    home: Path, names: Sequence[str], *, is_usable: Callable[[int], bool] = is_free
+) -> dict[str, int]:
     """Return the home's port for each name; they stay the same over restarts.
 
     A kept port that a foreign process has taken is replaced, with a warning that says so.
+    ``is_usable`` may know of more that makes a port unfit than a listener.
     """
     path = home / "ports.json"
     kept = msgspec.json.decode(path.read_bytes(), type=dict[str, int]) if path.exists() else {}
     chosen: dict[str, int] = {}
     for name in names:
         if name not in kept:
-            chosen[name] = _free_port({*kept.values(), *chosen.values()})
-        elif _becomes_free(kept[name]):
+            chosen[name] = _free_port({*kept.values(), *chosen.values()}, is_usable)
+        elif _becomes_free(kept[name], is_usable):
             chosen[name] = kept[name]
         else:
-            chosen[name] = _free_port({*kept.values(), *chosen.values()})
+            chosen[name] = _free_port({*kept.values(), *chosen.values()}, is_usable)
             _log.warning(
                 "Port %d, which %s had in %s, is taken by another process; it now has port %d.",
                 kept[name],
@@ -84,27 +98,16 @@ def write_private(path: Path, text: bytes) -> None:
     fresh.replace(path)
 
 
-def _free_port(taken: set[int]) -> int:
+def _free_port(taken: set[int], is_usable: Callable[[int], bool]) -> int:
     candidates = range(_FIRST_PORT, _LAST_PORT)
     for port in random.sample(candidates, k=200):
-        if port not in taken and is_free(port):
+        if port not in taken and is_usable(port):
             return port
     raise EmbeddedError(f"No free port found between {_FIRST_PORT} and {_LAST_PORT}.")
 
 
-def _becomes_free(port: int) -> bool:
+def _becomes_free(port: int, is_usable: Callable[[int], bool]) -> bool:
     deadline = time.monotonic() + _PORT_PATIENCE_S
-    while not (found := is_free(port)) and time.monotonic() < deadline:
+    while not (found := is_usable(port)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of the loopback address now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

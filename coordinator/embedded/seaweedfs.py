@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from coordinator.embedded import wheels
-from coordinator.embedded.home import write_private
+from coordinator.embedded.home import is_free, write_private
 from coordinator.embedded.server import Recipe
 
 PORTS: Final = tuple(
@@ -32,6 +32,14 @@ _QUICK: Final = (
     "-master.heartbeatInterval=100ms",
     "-volume.preStopSeconds=0",
 )
+
+
+def is_usable(port: int) -> bool:
+    """Whether it could use this port: a dead socket of somebody else in /tmp makes it give up."""
+    me = os.geteuid()
+    return is_free(port) and (
+        me == 0 or all(path.stat().st_uid == me for path in _sockets(port) if path.exists())
+    )
 
 
 def recipe(
@@ -65,13 +73,14 @@ def recipe(
             "GOMEMLIMIT": os.environ.get("GOMEMLIMIT", "off"),
         },
         check=check,
-        debris=[
-            Path("/tmp", f"seaweedfs-{part}-{port}.sock")  # noqa: S108 - where it puts them, always
-            for port in ports.values()
-            for part in _SOCKETS
-        ],
+        debris=[path for port in ports.values() for path in _sockets(port)],
         secrets=[access_key, secret_key],
     )
+
+
+def _sockets(port: int) -> list[Path]:
+    """Return the sockets that it may make for a port; /tmp is where it puts them, always."""
+    return [Path("/tmp", f"seaweedfs-{part}-{port}.sock") for part in _SOCKETS]  # noqa: S108
 
 
 _SOCKETS: Final = (

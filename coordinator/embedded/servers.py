@@ -57,7 +57,9 @@ def running(
 
 def _start(keeper: Keeper, *, bucket: str, cors_origins: Sequence[str]) -> Servers:
     secret = homes.credentials(keeper.home)
-    ports = homes.ports(keeper.home, ["postgres", "valkey", *seaweedfs.PORTS])
+    ports = homes.ports(
+        keeper.home, ["postgres", "valkey", *seaweedfs.PORTS], is_usable=seaweedfs.is_usable
+    )
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
 
     def start_postgres() -> Server:

@@ -6,6 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from coordinator.embedded import EmbeddedError, Keeper, Server, postgres
@@ -21,24 +22,25 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become som
 
 def test_an_ordinary_user_can_run_everything(home: Path) -> None:
     """`make demo` needs no root."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.chown(home.parent, ORDINARY, ORDINARY)
-
-    ended = subprocess.run(
-        command(home, "once", python=_python_for_all()),
-        env=environment(PYTHONPATH=f"{ROOT}:{sysconfig.get_path('purelib')}", HOME="/nonexistent"),
-        cwd="/",
-        user=ORDINARY if is_root else None,
-        group=ORDINARY if is_root else None,
-        extra_groups=[] if is_root else None,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = _once_as_ordinary_user(home)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert (home / "postgres").stat().st_uid == ORDINARY
+
+
+@as_root
+def test_a_dead_socket_of_somebody_else_costs_a_port_and_no_start(home: Path) -> None:
+    """SeaweedFS gives up when it cannot delete the socket that it would make in /tmp."""
+    assert _once_as_ordinary_user(home).returncode == 0
+    before = msgspec.json.decode((home / "ports.json").read_bytes())["s3.port"]
+    dead = Path(f"/tmp/seaweedfs-s3-{before}.sock")
+    dead.touch()
+
+    ended = _once_as_ordinary_user(home)
+
+    dead.unlink()
+    assert ended.returncode == 0, ended.stderr
+    assert msgspec.json.decode((home / "ports.json").read_bytes())["s3.port"] != before
 
 
 @as_root
@@ -78,6 +80,24 @@ def test_where_neither_is_possible_the_error_says_what_to_do(home: Path) -> None
 
     with Keeper(home) as keeper, pytest.raises(EmbeddedError, match="Run this as an ordinary user"):
         postgres.choose_account(keeper, may_have_namespace=False)
+
+
+def _once_as_ordinary_user(home: Path) -> subprocess.CompletedProcess[str]:
+    """Start everything in ``home`` and end it; as root, by becoming nobody first."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.chown(home.parent, ORDINARY, ORDINARY)
+    return subprocess.run(
+        command(home, "once", python=_python_for_all()),
+        env=environment(PYTHONPATH=f"{ROOT}:{sysconfig.get_path('purelib')}", HOME="/nonexistent"),
+        cwd="/",
+        user=ORDINARY if is_root else None,
+        group=ORDINARY if is_root else None,
+        extra_groups=[] if is_root else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def _postgres(keeper: Keeper, account: Account) -> Server:
