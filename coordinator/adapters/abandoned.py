@@ -1,20 +1,27 @@
-"""Uploads that nobody drives any more: ASSEMBLING under a lease that ran out."""
+"""Uploads that nobody drives any more: their lease ran out, or no worker has come to read them."""
 
+from datetime import timedelta
 from typing import Final
 
 from coordinator.adapters.postgres import Tx
 from coordinator.adapters.uploads import as_upload
 from coordinator.domain.uploads import Upload
 
+# Without a lease an object waits to be read: a queue entry that failed is put in once more.
 _FIND: Final = """
 SELECT *, clock_timestamp() AS as_of FROM uploads
- WHERE phase = 'ASSEMBLING' AND lease_until < clock_timestamp()
- ORDER BY lease_until
- LIMIT 20
+ WHERE phase = 'ASSEMBLING'
+   AND (lease_until < clock_timestamp()
+        OR lease_until IS NULL AND updated_at < clock_timestamp() - %(patience)s)
+ ORDER BY lease_until NULLS FIRST
+ LIMIT 50
 """
 
 
-async def find(tx: Tx) -> list[Upload]:
-    """Return abandoned uploads, the longest abandoned first; nothing is locked."""
-    cursor = await tx.execute(_FIND)
+async def find(tx: Tx, *, patience: timedelta) -> list[Upload]:
+    """Return abandoned uploads, the longest abandoned first; nothing is locked.
+
+    ``patience`` is how long an object may wait for a worker to read it.
+    """
+    cursor = await tx.execute(_FIND, {"patience": patience})
     return [as_upload(row) for row in await cursor.fetchall()]

@@ -1,10 +1,13 @@
 """S3, one bucket of it, through aiobotocore.
 
 Rule: nothing here retries CompleteMultipartUpload; whoever calls it settles a lost answer by proof.
+The whole retry budget stands here: what may be repeated is tried three times within 40 s, complete
+once within its deadline, and nobody above tries again, but for the list that S3 refused (once).
 """
 
 import asyncio
 import base64
+import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,6 +19,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import ClientError
 
+from coordinator import points
+from coordinator.adapters import clock
 from coordinator.adapters.s3_answers import MultipartGoneError, refusals
 from coordinator.domain import sigv4
 from coordinator.domain.assembly import AssemblyPart, ListedPart
@@ -32,7 +37,8 @@ TOKEN: Final = "upload-token"  # noqa: S105 - the name of the metadata entry
 _PAGE: Final = 1_000
 _TRIES: Final = 3
 _CONNECT_SECONDS: Final = 5
-_READ_SECONDS: Final = 30
+_READ_SECONDS: Final = 15
+_TOTAL_SECONDS: Final = 40  # of one call, all its tries
 
 
 class BucketOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +57,10 @@ class ObjectFacts(msgspec.Struct, frozen=True):
     token: str | None
     size_bytes: int
     root: str | None
+
+
+class TooLateError(Exception):
+    """The lease is too old to begin what must end within it."""
 
 
 class _Clients(NamedTuple):
@@ -99,7 +109,7 @@ class Bucket:
 
     async def create_multipart(self, key: str, *, token: str, file_type: str) -> str:
         """Open a multipart whose parts must carry a SHA-256 each, and return S3's id of it."""
-        with timed_s3("CreateMultipartUpload"), refusals():
+        async with _calling("CreateMultipartUpload"):
             answer = await self._s3.create_multipart_upload(
                 Bucket=self.name,
                 Key=key,
@@ -135,7 +145,7 @@ class Bucket:
                 "MaxParts": _PAGE,
                 "PartNumberMarker": marker,
             }
-            with timed_s3("ListParts"), refusals():
+            async with _calling("ListParts"):
                 page = await self._s3.list_parts(**request)
             for part in page.get("Parts", []):
                 if first < part["PartNumber"] <= last:
@@ -155,16 +165,26 @@ class Bucket:
         return found
 
     async def complete(
-        self, key: str, multipart_id: str, parts: Sequence[AssemblyPart], *, size_bytes: int
+        self,
+        key: str,
+        multipart_id: str,
+        parts: Sequence[AssemblyPart],
+        *,
+        size_bytes: int,
+        start_by: float = math.inf,
     ) -> str | None:
         """Assemble the object, in one attempt, and return the composite checksum S3 answers.
 
-        ``None`` means that S3 did not say; ask :meth:`facts`.
+        ``None`` means that S3 did not say; ask :meth:`facts`. ``start_by`` is a time of
+        ``clock.elapsed()`` after which nothing is sent any more: the process may have been stopped.
 
         Raises:
+            TooLateError: ``start_by`` has passed; nothing was sent.
             BadPartsError: the list was refused; nothing was assembled.
             MultipartGoneError: there is no such multipart; it may have been completed before.
-            ConflictError: the key is taken or S3 wants the parts again.
+            ConflictError: S3 wants the parts again, in a new multipart.
+            ObjectExistsError: an object stands at the key already.
+            BusyError: S3 did nothing, for it is asked too often.
             TimeoutError: no answer within the deadline; it may have been assembled all the same.
 
         """
@@ -176,21 +196,23 @@ class Bucket:
             }
             for part in parts
         ]
-        with timed_s3("CompleteMultipartUpload"), refusals():
-            async with asyncio.timeout(self._options.complete_seconds):
-                answer = await self._once.complete_multipart_upload(
-                    Bucket=self.name,
-                    Key=key,
-                    UploadId=multipart_id,
-                    MultipartUpload={"Parts": named},
-                    MpuObjectSize=size_bytes,
-                    IfNoneMatch="*",
-                )
+        async with _calling("CompleteMultipartUpload", self._options.complete_seconds):
+            if clock.elapsed() >= start_by:
+                raise TooLateError
+            points.passed("before-complete")
+            answer = await self._once.complete_multipart_upload(
+                Bucket=self.name,
+                Key=key,
+                UploadId=multipart_id,
+                MultipartUpload={"Parts": named},
+                MpuObjectSize=size_bytes,
+                IfNoneMatch="*",
+            )
         return answer.get("ChecksumSHA256")
 
     async def facts(self, key: str) -> ObjectFacts | None:
         """Look at the object with HeadObject; ``None`` when there is none."""
-        with timed_s3("HeadObject"):
+        async with _calling("HeadObject"):
             try:
                 head = await self._s3.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
             except ClientError as exc:
@@ -205,7 +227,7 @@ class Bucket:
         """Abort until S3 lists nothing: a part that was in flight may arrive in between."""
         while True:
             try:
-                with timed_s3("AbortMultipartUpload"), refusals():
+                async with _calling("AbortMultipartUpload"):
                     await self._s3.abort_multipart_upload(
                         Bucket=self.name, Key=key, UploadId=multipart_id
                     )
@@ -216,7 +238,7 @@ class Bucket:
 
     async def put(self, key: str, body: bytes, *, file_type: str) -> None:
         """Write a small object, S3 checking its SHA-256."""
-        with timed_s3("PutObject"), refusals():
+        async with _calling("PutObject"):
             await self._s3.put_object(
                 Bucket=self.name,
                 Key=key,
@@ -227,7 +249,7 @@ class Bucket:
 
     async def read(self, key: str, *, first: int, length: int) -> bytes:
         """Read a range of an object into memory."""
-        with timed_s3("GetObject"), refusals():
+        async with _calling("GetObject"):
             answer = await self._s3.get_object(
                 Bucket=self.name, Key=key, Range=f"bytes={first}-{first + length - 1}"
             )
@@ -235,12 +257,12 @@ class Bucket:
 
     async def delete(self, key: str) -> None:
         """Delete an object; none is fine."""
-        with timed_s3("DeleteObject"), refusals():
+        async with _calling("DeleteObject"):
             await self._s3.delete_object(Bucket=self.name, Key=key)
 
     async def check(self) -> None:
         """Ask S3 for the bucket, for readiness."""
-        with timed_s3("HeadBucket"), refusals():
+        async with _calling("HeadBucket"):
             await self._once.head_bucket(Bucket=self.name)
 
     async def presign_get(self, key: str, *, file_name: str, lifetime: timedelta) -> str:
@@ -273,6 +295,14 @@ def _config(*, path_addressing: bool, tries: int) -> AioConfig:
         response_checksum_validation="when_required",
         max_pool_connections=50,
     )
+
+
+@asynccontextmanager
+async def _calling(operation: str, seconds: float = _TOTAL_SECONDS) -> AsyncGenerator[None]:
+    """Measure one call, all its tries, bound it, and name S3's refusals."""
+    with timed_s3(operation), refusals():
+        async with asyncio.timeout(seconds):
+            yield
 
 
 @asynccontextmanager

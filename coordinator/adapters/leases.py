@@ -22,6 +22,9 @@ _SEAL: Final = """
 UPDATE uploads
    SET phase = %(phase)s, intent = %(intent)s, attempt = %(attempt)s, checksum = %(checksum)s,
        declared_sha256 = %(sha256)s, declared_root = %(root)s,
+       given_checksum = CASE WHEN phase = 'ASSEMBLING' THEN given_checksum ELSE checksum END,
+       given_sha256 = CASE WHEN phase = 'ASSEMBLING' THEN given_sha256 ELSE declared_sha256 END,
+       given_root = CASE WHEN phase = 'ASSEMBLING' THEN given_root ELSE declared_root END,
        lease_until = clock_timestamp() + %(lease)s, updated_at = clock_timestamp()
  WHERE id = %(id)s
 RETURNING *, clock_timestamp() AS as_of
@@ -105,7 +108,8 @@ async def leave(
 _REOPEN: Final = """
 UPDATE uploads
    SET phase = %(phase)s, intent = NULL, lease_until = NULL, updated_at = clock_timestamp(),
-       checksum = %(checksum)s, declared_sha256 = %(sha256)s, declared_root = %(root)s,
+       checksum = given_checksum, declared_sha256 = given_sha256, declared_root = given_root,
+       assembled_at = NULL, auto_complete = auto_complete AND %(automatic)s,
        generation = generation + %(lost)s::boolean::integer,
        multipart_id = CASE WHEN %(lost)s THEN NULL ELSE multipart_id END
  WHERE id = %(id)s AND attempt = %(attempt)s AND phase = 'ASSEMBLING'
@@ -114,11 +118,12 @@ RETURNING id
 
 
 async def reopen(
-    tx: Tx, upload: Upload, before: Upload, phase: Phase, *, multipart_lost: bool
+    tx: Tx, upload: Upload, phase: Phase, *, multipart_lost: bool, automatic: bool = True
 ) -> None:
     """Give the lease back and take chunks again; what completion declared is forgotten.
 
-    With ``multipart_lost`` a new generation begins: the next signing opens a new multipart.
+    With ``multipart_lost`` a new generation begins: the next signing opens a new multipart. Without
+    ``automatic`` the upload does not complete by itself any more: somebody must hear why.
 
     Raises:
         LeaseLostError: another attempt took the upload over; nothing was written.
@@ -128,10 +133,8 @@ async def reopen(
         "id": upload.id,
         "attempt": upload.attempt,
         "phase": phase,
-        "checksum": before.checksum,
-        "sha256": before.declared_sha256,
-        "root": before.declared_root,
         "lost": multipart_lost,
+        "automatic": automatic,
     }
     if await (await tx.execute(_REOPEN, values)).fetchone() is None:
         raise LeaseLostError(upload.public_id)

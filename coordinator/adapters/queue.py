@@ -5,6 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued
 
 from coordinator.adapters.postgres import Tx
 
@@ -24,7 +25,16 @@ async def enqueue_job(tx: Tx, job_id: UUID, *, delay: timedelta | None = None) -
 
 
 async def enqueue_verification(tx: Tx, upload_id: UUID) -> None:
-    """Let a worker hash the whole object and finish the upload."""
-    await _APP.configure_task(
-        VERIFY_OBJECT, connection=tx, queue="uploads", lock=str(upload_id)
-    ).defer_async(upload_id=str(upload_id))
+    """Let a worker hash the whole object and finish the upload; it is queued once at a time."""
+    task = _APP.configure_task(
+        VERIFY_OBJECT,
+        connection=tx,
+        queue="uploads",
+        lock=str(upload_id),
+        queueing_lock=str(upload_id),
+    )
+    try:
+        async with tx.transaction():
+            await task.defer_async(upload_id=str(upload_id))
+    except AlreadyEnqueued:
+        return

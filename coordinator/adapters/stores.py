@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from coordinator.adapters.bucket import Bucket, BucketOptions, open_bucket
 from coordinator.adapters.ledger import Ledger
 from coordinator.adapters.postgres import Pool, new_pool
+from coordinator.domain.capabilities import EVERYTHING, Capabilities
 from coordinator.settings import Settings
 
 _REDIS_SECONDS = 2.0
@@ -22,10 +23,14 @@ class Stores(NamedTuple):
     ledger: Ledger
     bucket: Bucket
     lease: timedelta  # how long one attempt to end an upload holds it
+    s3_deadline: timedelta  # the longest that one CompleteMultipartUpload may take
+    capabilities: Capabilities  # what the bucket enforces
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
+async def open_stores(
+    settings: Settings, capabilities: Capabilities = EVERYTHING
+) -> AsyncGenerator[Stores]:
     """Open pool and clients, and close them in the other order."""
     options = BucketOptions(
         name=settings.s3_bucket,
@@ -44,5 +49,11 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
         open_bucket(options) as bucket,
     ):
         lifetime = timedelta(seconds=settings.session_lifetime_seconds)
-        lease = timedelta(seconds=settings.lease_seconds)
-        yield Stores(pool, Ledger(redis, lifetime=lifetime), bucket, lease)
+        yield Stores(
+            pool,
+            Ledger(redis, lifetime=lifetime),
+            bucket,
+            timedelta(seconds=settings.lease_seconds),
+            timedelta(seconds=settings.s3_deadline_seconds),
+            capabilities,
+        )

@@ -159,6 +159,19 @@ class ChecksumConflictError(CoordinatorError):
         )
 
 
+class KeyTakenError(CoordinatorError):
+    """Another object stands at the upload's key; it is neither taken for ours nor replaced."""
+
+    code = "key-taken"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            "Another object stands where this upload's belongs. All chunks are kept: remove that "
+            "object and complete again, or abort the upload.",
+            key=key,
+        )
+
+
 class IdempotencyConflictError(CoordinatorError):
     """The Idempotency-Key was used before with another body."""
 
@@ -176,6 +189,9 @@ class ClockOffError(CoordinatorError):
     """S3 refuses what this host signs because the host's clock is wrong."""
 
     code = "clock-off"
+
+    def __init__(self, detail: str, **facts: object) -> None:
+        super().__init__(f"{detail} The operator must set the service's clock right.", **facts)
 
 
 class StoreRefusedError(CoordinatorError):

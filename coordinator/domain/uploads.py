@@ -51,6 +51,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     lease_until: datetime | None
     assembled_at: datetime | None
+    auto_complete: bool = False
     created_at: datetime
     updated_at: datetime
     deadline: datetime

@@ -9,7 +9,8 @@ from coordinator.adapters.stores import Stores
 from coordinator.domain.checksums import Declared
 from coordinator.domain.phases import Intent
 from coordinator.domain.uploads import Busy, Ended, Owner, Upload, seal
-from coordinator.operations.drive_upload import UnsettledError, drive_upload
+from coordinator.operations.drive_upload import drive_upload
+from coordinator.operations.prove_object import UnsettledError
 
 
 async def complete_upload(
@@ -34,6 +35,8 @@ async def complete_upload(
         ChecksumConflictError: another checksum was declared before.
         PartsMissingError: S3 lacks chunks; the upload is open again.
         ChecksumMismatchError: what S3 holds is not what was declared; the upload is open again.
+        KeyTakenError: somebody else's object stands at the key; the upload is open again.
+        UnavailableError: S3 is asked too often; the upload is open again.
 
     """
     return await _seal_and_drive(
@@ -88,7 +91,7 @@ async def _seal_and_drive(
             return before
         upload = await leases.take(tx, upload_id, decision, lease=stores.lease)
     try:
-        return await drive_upload(stores, upload, before, manifest=manifest, actor=actor)
+        return await drive_upload(stores, upload, manifest=manifest, actor=actor)
     except (UnsettledError, leases.LeaseLostError):
         # Still ASSEMBLING, by this attempt or by the one that took over.
         return upload

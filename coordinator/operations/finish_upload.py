@@ -1,6 +1,7 @@
 """The last step of a proven upload: one transaction for phase, manifest, jobs and audit."""
 
 import manifests
+from coordinator import points
 from coordinator.adapters import audit, jobs, kept_manifests, leases, queue, signings
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.postgres import Tx, transaction
@@ -40,6 +41,7 @@ async def finish_upload(
         manifests.canonical(document(upload, kept)),
         file_type="application/json",
     )
+    points.passed("manifest-put")
     async with transaction(stores.pool) as tx:
         done = await leases.leave(tx, upload, after(upload.phase, Event.FINISH))
         await kept_manifests.keep(tx, upload.id, kept)
@@ -48,6 +50,7 @@ async def finish_upload(
         await audit.append(
             tx, "upload.completed", tenant=upload.tenant, actor=actor, upload_id=upload.id
         )
+    points.passed("completed")
     await ledger_or_nothing(stores.ledger.forget(upload))
     label = file_type_label(upload.file_type)
     UPLOADS.labels("completed", label).inc()

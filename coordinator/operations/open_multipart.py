@@ -1,5 +1,6 @@
 """Give an upload its S3 multipart, whoever comes first."""
 
+from coordinator import points
 from coordinator.adapters import uploads
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
@@ -19,12 +20,15 @@ async def open_multipart(stores: Stores, upload: Upload) -> Upload:
     """
     if upload.multipart_id is not None:
         return upload
+    points.passed("opened")
     multipart_id = await stores.bucket.create_multipart(
         upload.object_key, token=upload.token, file_type=upload.file_type
     )
+    points.passed("multipart-created")
     async with transaction(stores.pool) as tx:
         stored = await uploads.set_multipart(tx, upload, multipart_id)
         current = stored or await uploads.read(tx, upload.id, Owner(upload.tenant, None))
+    points.passed("multipart-stored" if stored else "multipart-lost-race")
     if stored is None:
         await stores.bucket.abort(upload.object_key, multipart_id, upload.plan)
     if current.multipart_id is None or not current.is_open:

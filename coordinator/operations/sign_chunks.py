@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from coordinator import points
 from coordinator.adapters import clock, signings
 from coordinator.adapters.stores import Stores
 from coordinator.domain import sigv4
@@ -70,6 +71,7 @@ async def sign_chunks(
     _check_range(upload, indexes)
     if signing.conflicts:
         raise DigestConflictError(signing.conflicts)
+    points.passed("signed")
     upload = await open_multipart(stores, upload)
     chunks = None if force else await ledger_or_nothing(stores.ledger.read(upload_id))
     known = chunks.uploaded if chunks else frozenset()

@@ -1,44 +1,61 @@
 """Take over uploads whose attempt to end them was abandoned: its lease ran out."""
 
+import asyncio
+from datetime import timedelta
+from typing import Final
+
 import structlog
 
-from coordinator.adapters import abandoned
+from coordinator.adapters import abandoned, queue
+from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.checksums import Declared
 from coordinator.domain.errors import CoordinatorError
 from coordinator.domain.uploads import Owner, Upload
 from coordinator.operations.complete_upload import complete_upload
-from coordinator.operations.verify_object import ACTOR, verify_object
+from coordinator.operations.verify_object import ACTOR
 
 _log = structlog.get_logger(__name__)
 
+_AT_ONCE: Final = 4
+_PATIENCE: Final = timedelta(minutes=2)
 
-async def take_over_uploads(stores: Stores) -> int:
+
+async def take_over_uploads(stores: Stores, *, patience: timedelta = _PATIENCE) -> int:
     """Drive every abandoned upload on, by proof, and return how many there were.
 
-    Safe in many workers at once: each upload is taken under its lease.
+    Safe in many workers at once: each upload is taken under its lease. One that fails keeps no
+    other from being driven.
     """
     async with stores.pool.connection() as conn:
-        found = await abandoned.find(conn)
-    for upload in found:
-        try:
+        found = await abandoned.find(conn, patience=patience)
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(upload: Upload) -> None:
+        async with places:
             await _take_over(stores, upload)
-        except CoordinatorError as refusal:
-            # Open again: its client is asked for what is missing when it completes the next time.
-            _log.info("reopened", upload_id=upload.public_id, code=refusal.code)
+
+    await asyncio.gather(*(one(upload) for upload in found))
     return len(found)
 
 
 async def _take_over(stores: Stores, upload: Upload) -> None:
-    if upload.awaits_hashing:
-        await verify_object(stores, upload.id)
-        return
-    await complete_upload(
-        stores,
-        upload.id,
-        Owner(upload.tenant, None),
-        checksum=None,
-        declared=Declared(),
-        manifest=None,
-        actor=ACTOR,
-    )
+    try:
+        if upload.awaits_hashing:
+            async with transaction(stores.pool) as tx:
+                await queue.enqueue_verification(tx, upload.id)
+        else:
+            await complete_upload(
+                stores,
+                upload.id,
+                Owner(upload.tenant, None),
+                checksum=None,
+                declared=Declared(),
+                manifest=None,
+                actor=ACTOR,
+            )
+    except CoordinatorError as refusal:
+        # Open again: its client is asked for what is missing when it completes the next time.
+        _log.info("reopened", upload_id=upload.public_id, code=refusal.code)
+    except Exception as exc:  # noqa: BLE001 - the next upload is tried, and this one again later
+        _log.warning("not taken over", upload_id=upload.public_id, error=type(exc).__name__)

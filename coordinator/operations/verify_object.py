@@ -1,18 +1,25 @@
-"""Prove a declared whole-file sha256: the worker reads the object once, then finishes it."""
+"""Read a whole object once, where nothing less proves it; the worker does, then finishes it.
+
+That is so for a declared whole-file sha256, and for every object of a store whose checksums are
+worth nothing.
+"""
 
 import asyncio
-import hashlib
 from typing import Final
 from uuid import UUID
 
+import manifests
+from coordinator import points
 from coordinator.adapters import audit, leases, signings, uploads
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.postgres import transaction
+from coordinator.adapters.s3_answers import ObjectGoneError
 from coordinator.adapters.stores import Stores
 from coordinator.domain.assembly import content_of
 from coordinator.domain.phases import Event, Reason, after
 from coordinator.domain.uploads import Upload, take_for_hashing
-from coordinator.operations.finish_upload import finish_upload
+from coordinator.operations.finish_upload import document, finish_upload
+from coordinator.operations.reopen_upload import reopen_upload
 from coordinator.telemetry import UPLOADS, file_type_label
 
 _RANGE: Final = 8 * 1024 * 1024
@@ -23,7 +30,8 @@ ACTOR: Final = "worker"
 async def verify_object(stores: Stores, upload_id: UUID) -> None:
     """Hash the object of an upload that awaits it, then complete or fail the upload.
 
-    Nothing happens to an upload that awaits no hashing, so the queue may ask twice.
+    Nothing happens to an upload that awaits no hashing, so the queue may ask twice. An object that
+    is gone, or holds other bytes than the chunks had, opens the upload again.
 
     Raises:
         LeaseLostError: another worker has taken over.
@@ -36,45 +44,69 @@ async def verify_object(stores: Stores, upload_id: UUID) -> None:
             return
         upload = await leases.take(tx, upload_id, decision, lease=stores.lease)
         digests = await signings.read_digests(tx, upload_id)
+    points.passed("hashing")
     content = content_of(upload.plan, digests)
     assert content is not None, "assembled from all digests"
-    if await _hash(stores, upload) == upload.declared_sha256:
-        kept = KeptManifest(content.digests, content.root, upload.declared_sha256)
+    kept = KeptManifest(content.digests, content.root, upload.declared_sha256)
+    every = range(upload.plan.chunk_count)
+    try:
+        verdict = await _read_whole(stores, upload, document(upload, kept))
+    except ObjectGoneError:
+        await reopen_upload(stores, upload, missing=every, multipart_lost=True)
+        return
+    points.passed("hashed")
+    if verdict.wrong_chunks or verdict.size_difference:
+        await stores.bucket.delete(upload.object_key)
+        points.passed("object-deleted")
+        await reopen_upload(stores, upload, missing=every, multipart_lost=True)
+    elif verdict.is_match:
         await finish_upload(stores, upload, kept, actor=ACTOR)
     else:
         await _fail(stores, upload)
 
 
-async def _hash(stores: Stores, upload: Upload) -> bytes:
+async def _read_whole(
+    stores: Stores, upload: Upload, expected: manifests.Manifest
+) -> manifests.Verdict:
     """Read range after range, the next one under way while one is hashed."""
-    whole = hashlib.sha256()
-    starts = range(0, upload.size_bytes, _RANGE)
+    check = manifests.FileCheck(expected)
+    loop = asyncio.get_running_loop()
     coming = asyncio.create_task(_read(stores, upload, 0))
-    renewed = asyncio.get_running_loop().time()
-    for start in starts:
-        block = await coming
-        if start + _RANGE < upload.size_bytes:
-            coming = asyncio.create_task(_read(stores, upload, start + _RANGE))
-        await asyncio.to_thread(whole.update, block)
-        if asyncio.get_running_loop().time() - renewed > stores.lease.total_seconds() / 4:
-            async with stores.pool.connection() as conn:
-                await leases.extend(conn, upload, lease=stores.lease)
-            renewed = asyncio.get_running_loop().time()
-    return whole.digest()
+    renewed = loop.time()
+    try:
+        for start in range(0, upload.size_bytes, _RANGE):
+            block = await coming
+            if start + _RANGE < upload.size_bytes:
+                coming = asyncio.create_task(_read(stores, upload, start + _RANGE))
+            await asyncio.to_thread(check.feed, block)
+            if loop.time() - renewed > stores.lease.total_seconds() / 4:
+                async with stores.pool.connection() as conn:
+                    await leases.extend(conn, upload, lease=stores.lease)
+                renewed = loop.time()
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+    return check.verdict()
 
 
 async def _read(stores: Stores, upload: Upload, start: int) -> bytes:
+    if upload.size_bytes == 0:
+        return b""
     length = min(_RANGE, upload.size_bytes - start)
     return await stores.bucket.read(upload.object_key, first=start, length=length)
 
 
 async def _fail(stores: Stores, upload: Upload) -> None:
-    """End the upload, then delete the object: it was never downloadable and is nobody's file."""
+    """End the upload, then delete the object: it was never downloadable and is nobody's file.
+
+    A crash in between leaves the object to the next sweep.
+    """
     reason = Reason.CHECKSUM_MISMATCH
     async with transaction(stores.pool) as tx:
         await leases.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)
         await audit.append(
             tx, f"upload.{reason}", tenant=upload.tenant, actor=ACTOR, upload_id=upload.id
         )
+    points.passed("failed")
     UPLOADS.labels(reason, file_type_label(upload.file_type)).inc()
     await stores.bucket.delete(upload.object_key)

@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from coordinator.adapters.s3_answers import BusyError
 from coordinator.domain import errors
 from coordinator.web.observed import observe_unrouted
 
@@ -34,6 +35,7 @@ STATUS: Final[Mapping[type[errors.CoordinatorError], tuple[int, str]]] = {
     errors.DigestConflictError: (409, "Chunk was signed with another digest"),
     errors.PartsMissingError: (409, "Chunks are missing"),
     errors.ChecksumConflictError: (409, "Another checksum was declared before"),
+    errors.KeyTakenError: (409, "Another object is in the way"),
     errors.UploadExpiredError: (410, "Upload expired"),
     errors.InvalidFieldError: (422, "A field cannot be used"),
     errors.BytesNotAcceptedError: (422, "Chunk bytes go to S3"),
@@ -145,6 +147,12 @@ def unavailable(request: Request[Any, Any, Any], exc: Exception) -> Response[byt
     return refused(request, errors.UnavailableError("A store does not answer. Try again."))
 
 
+def s3_busy(request: Request[Any, Any, Any], exc: BusyError) -> Response[bytes]:
+    """Answer for an S3 that was asked too often: the client waits, we do not pile up."""
+    _log.warning("S3 is busy", s3_code=str(exc))
+    return refused(request, errors.UnavailableError("S3 is asked too often now. Try again."))
+
+
 def s3_error(request: Request[Any, Any, Any], exc: ClientError) -> Response[bytes]:
     """Answer for an S3 that answered with an error nobody expected."""
     code = str(exc.response.get("Error", {}).get("Code", ""))
@@ -168,6 +176,7 @@ HANDLERS: Final[dict[Any, Any]] = {
     errors.CoordinatorError: refused,
     HTTPException: http_error,
     ClientError: s3_error,
+    BusyError: s3_busy,
     **dict.fromkeys(UNAVAILABLE, unavailable),
     Exception: unexpected,
 }

@@ -1,11 +1,10 @@
 """The composition root of the worker."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
-import structlog
 from procrastinate import App, PsycopgConnector
 from prometheus_client import start_http_server
 
@@ -15,11 +14,9 @@ from coordinator.operations.take_over_uploads import take_over_uploads
 from coordinator.operations.verify_object import verify_object
 from coordinator.settings import Settings
 from coordinator.telemetry import ACTIVE_UPLOADS, REGISTRY
+from coordinator.worker.rounds import Duty, go_round
 from coordinator.worker.run_job import run_job
 
-_log = structlog.get_logger(__name__)
-
-_ROUND_SECONDS: Final = 10.0
 _HEARTBEAT_SECONDS: Final = 30.0  # procrastinate's workers say every 10 s that they live
 _DRAIN_SECONDS: Final = 30.0
 
@@ -31,7 +28,8 @@ async def run(settings: Settings) -> None:
     async with open_stores(settings) as stores:
         app = _app(stores, settings)
         async with app.open_async():
-            rounds = asyncio.create_task(_rounds(stores, app))
+            stopping = asyncio.Event()
+            rounds = asyncio.create_task(go_round(stores, _duties(stores, app), stopping))
             try:
                 await app.run_worker_async(
                     concurrency=settings.worker_concurrency,
@@ -39,6 +37,8 @@ async def run(settings: Settings) -> None:
                     fetch_job_polling_interval=2.0,
                 )
             finally:
+                stopping.set()
+                await asyncio.wait({rounds}, timeout=_DRAIN_SECONDS)
                 rounds.cancel()
                 await asyncio.gather(rounds, return_exceptions=True)
 
@@ -57,9 +57,7 @@ def _app(stores: Stores, settings: Settings) -> App:
     return app
 
 
-async def _rounds(stores: Stores, app: App) -> None:
-    """Every 10 s, look for what dead processes left behind. A round that fails is not the last."""
-
+def _duties(stores: Stores, app: App) -> list[Duty]:
     async def observe() -> None:
         async with stores.pool.connection() as conn:
             ACTIVE_UPLOADS.set(await listing.count_open(conn))
@@ -72,11 +70,8 @@ async def _rounds(stores: Stores, app: App) -> None:
         for job in stalled:
             await app.job_manager.retry_job(job)
 
-    duties: list[Callable[[], Awaitable[Any]]] = [observe, take_over, rescue]
-    while True:
-        for duty in duties:
-            try:
-                await duty()
-            except Exception as exc:  # noqa: BLE001 - the loop outlives every failure, and says so
-                _log.warning("round failed", duty=duty.__name__, error=type(exc).__name__)
-        await asyncio.sleep(_ROUND_SECONDS)
+    return [
+        Duty("observe", observe),
+        Duty("take-over", take_over),
+        Duty("rescue", rescue, every=timedelta(seconds=10)),
+    ]

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from coordinator import points
 from coordinator.adapters import jobs, queue, uploads
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
@@ -33,6 +34,7 @@ async def run_job(stores: Stores, settings: Settings, job_id: UUID) -> None:
         upload = None if job is None else await uploads.read_any(tx, job.upload_id)
     if job is None or upload is None:
         return
+    points.passed("job-started")
     structlog.contextvars.bind_contextvars(upload_id=upload.public_id, kind=job.kind)
     try:
         result = await _body(stores, settings, job, upload)
@@ -40,6 +42,7 @@ async def run_job(stores: Stores, settings: Settings, job_id: UUID) -> None:
         _log.exception("job failed", attempt=job.attempt)
         await _failed(stores, job, type(exc).__name__)
         return
+    points.passed("job-done")
     async with transaction(stores.pool) as tx:
         written = await jobs.succeed(tx, job, result)
     JOBS.labels(job.kind, "succeeded" if written else "fenced").inc()

@@ -14,7 +14,7 @@ import pytest
 import manifests
 from coordinator.adapters import clock
 from coordinator.adapters.bucket import Bucket, ObjectFacts
-from coordinator.adapters.s3_answers import BadPartsError, ConflictError, MultipartGoneError
+from coordinator.adapters.s3_answers import BadPartsError, ObjectExistsError, MultipartGoneError
 from coordinator.domain import sigv4
 from coordinator.domain.assembly import AssemblyPart, assemble, held_chunks
 from coordinator.domain.plan import Plan
@@ -152,7 +152,7 @@ async def test_an_object_that_is_there_is_never_replaced(
     await multipart.send({0: b"one"})
     await bucket.put(multipart.key, b"decoy", file_type="text/plain")
 
-    with pytest.raises(ConflictError):
+    with pytest.raises(ObjectExistsError):
         await multipart.complete(await multipart.assembly(_digests({0: b"one"})))
 
     assert await bucket.read(multipart.key, first=0, length=100) == b"decoy"

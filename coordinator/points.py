@@ -1,0 +1,54 @@
+"""Named points between a commit and a call of S3, where a process may die and nothing be lost.
+
+Rule: every operation that spans the two passes one on either side. They do nothing, but for the
+tests that end or stop the process there: `make soak` goes through all of them.
+"""
+
+from collections.abc import Callable
+from typing import Final, Literal, get_args
+
+Point = Literal[
+    "opened",  # the row is committed, S3 has no multipart of it
+    "multipart-created",  # S3 has a multipart that no row names
+    "multipart-stored",  # the row names it
+    "multipart-lost-race",  # another one was stored; ours is not aborted yet
+    "signed",  # digests are fixed, the client has no URLs
+    "sealed",  # ASSEMBLING under our lease, nothing compared yet
+    "compared",  # S3 holds what it should; the lease is not renewed yet
+    "before-complete",  # the lease is renewed, CompleteMultipartUpload is not sent
+    "after-complete",  # S3 has answered, Postgres knows nothing of it
+    "proven",  # HeadObject has shown the object
+    "awaiting-hash",  # handed to a worker, the ledger not yet dropped
+    "hashing",  # a worker has the lease and has read nothing
+    "hashed",  # the whole sha256 is known to this process only
+    "manifest-put",  # the manifest lies beside the object, Postgres is not COMPLETED
+    "completed",  # COMPLETED is committed, the ledger not yet dropped
+    "reopened",  # UPLOADING again, the ledger still has the wrong chunks
+    "multipart-aborted",  # S3 has dropped the parts, Postgres is not FAILED
+    "failed",  # FAILED is committed, the ledger not yet dropped
+    "object-deleted",  # a wrong object is gone, Postgres does not know
+    "auto-sealed",  # the last report committed the intent, nobody drives it yet
+    "orphan-aborted",  # in the middle of a sweep
+    "job-started",  # an attempt of a job is counted, its body has not run
+    "job-done",  # its result is known to this process only
+]
+
+ALL: Final[tuple[Point, ...]] = get_args(Point)
+
+
+def _go_on(_point: Point) -> None:
+    """Do nothing, as everywhere but in tests."""
+
+
+_hook: Callable[[Point], None] = _go_on
+
+
+def passed(point: Point) -> None:
+    """Say that ``point`` was passed."""
+    _hook(point)
+
+
+def install(hook: Callable[[Point], None] | None) -> None:
+    """Let tests hear of every point; ``None`` takes the hook away again."""
+    global _hook  # noqa: PLW0603 - one hook a process, so that production pays one call
+    _hook = hook or _go_on
