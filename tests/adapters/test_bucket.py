@@ -14,7 +14,7 @@ import pytest
 import manifests
 from coordinator.adapters import clock
 from coordinator.adapters.bucket import Bucket, ObjectFacts
-from coordinator.adapters.s3_answers import BadPartsError, ObjectExistsError, MultipartGoneError
+from coordinator.adapters.s3_answers import BadPartsError, MultipartGoneError, ObjectExistsError
 from coordinator.domain import sigv4
 from coordinator.domain.assembly import AssemblyPart, assemble, held_chunks
 from coordinator.domain.plan import Plan

@@ -187,7 +187,7 @@ async def test_a_decoy_that_is_all_alike_is_the_object(
 async def test_a_decoy_in_the_way_is_never_taken_nor_replaced(
     client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores
 ) -> None:
-    """Our multipart is whole, S3 answers 412: nothing is lost, and without the decoy it completes."""
+    """Our multipart is whole, S3 answers 412: nothing is lost, and without it we complete."""
     upload_id = await send_all(client, s3_http, [_BODY])
     decoy = await assemble_decoy(stores, await row_of(stores.pool, upload_id), _BODY, "token")
 
