@@ -171,6 +171,7 @@ def a_new_upload(**changes: Any) -> NewUpload:
         "declared_root": None,
         "metadata": {},
         "token": "ours",
+        "auto_complete": False,
         "lifetime": timedelta(days=7),
     }
     return NewUpload(**{**usual, **changes})

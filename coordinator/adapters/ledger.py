@@ -36,11 +36,15 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Reported(msgspec.Struct, frozen=True):
-    """What came of a report: a word a chunk, in the order given, and the count after it."""
+    """What came of a report: a word a chunk, in the order given, and the count after it.
+
+    ``is_last``: the upload completes by itself, and nothing is missing any more.
+    """
 
     words: list[str]
     uploaded: int
     total: int
+    is_last: bool = False
 
 
 class Chunks(msgspec.Struct, frozen=True):
@@ -154,6 +158,7 @@ class Ledger:
             "phase": upload.phase,
             "total": upload.plan.chunk_count,
             "generation": upload.generation,
+            "automatic": int(upload.auto_complete),
         }
         fields = [text for field in head.items() for text in field]
         await self._reset(keys=_all_keys(upload), args=[self._lifetime_ms, *fields])
@@ -183,7 +188,9 @@ def _read_answer(answer: Sequence[Any]) -> Reported | None:
     kind, rest = answer[0].decode(), answer[1:]
     match kind:
         case "done":
-            return Reported([word.decode() for word in rest[2:]], int(rest[0]), int(rest[1]))
+            uploaded, total, automatic, *words = rest
+            is_last = automatic == b"1" and uploaded == total
+            return Reported([word.decode() for word in words], uploaded, total, is_last)
         case "miss":
             return None
         case "denied":

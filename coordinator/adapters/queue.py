@@ -11,6 +11,7 @@ from coordinator.adapters.postgres import Tx
 
 RUN_JOB: Final = "run_job"
 VERIFY_OBJECT: Final = "verify_object"
+COMPLETE_UPLOAD: Final = "complete_upload"
 
 # Defers only, on connections that are passed in: it never opens one of its own.
 _APP: Final = App(connector=PsycopgConnector())
@@ -25,16 +26,23 @@ async def enqueue_job(tx: Tx, job_id: UUID, *, delay: timedelta | None = None) -
 
 
 async def enqueue_verification(tx: Tx, upload_id: UUID) -> None:
-    """Let a worker hash the whole object and finish the upload; it is queued once at a time."""
-    task = _APP.configure_task(
-        VERIFY_OBJECT,
-        connection=tx,
-        queue="uploads",
-        lock=str(upload_id),
-        queueing_lock=str(upload_id),
+    """Let a worker read the whole object and finish the upload."""
+    await _enqueue_once(tx, VERIFY_OBJECT, upload_id)
+
+
+async def enqueue_completion(tx: Tx, upload_id: UUID) -> None:
+    """Let a worker drive an upload whose intent is committed."""
+    await _enqueue_once(tx, COMPLETE_UPLOAD, upload_id)
+
+
+async def _enqueue_once(tx: Tx, task: str, upload_id: UUID) -> None:
+    """Queue it unless it waits already; one upload's entries never run side by side."""
+    name = str(upload_id)
+    deferrer = _APP.configure_task(
+        task, connection=tx, queue="uploads", lock=name, queueing_lock=f"{task} {name}"
     )
     try:
         async with tx.transaction():
-            await task.defer_async(upload_id=str(upload_id))
+            await deferrer.defer_async(upload_id=name)
     except AlreadyEnqueued:
         return

@@ -32,6 +32,7 @@ class NewUpload(msgspec.Struct, frozen=True, kw_only=True):
     declared_root: str | None
     metadata: dict[str, Any]
     token: str
+    auto_complete: bool
     lifetime: timedelta
 
 
@@ -43,10 +44,11 @@ def as_upload(row: DictRow) -> Upload:
 _INSERT: Final = """
 INSERT INTO uploads (id, tenant, user_id, bucket, region, object_key, file_name, file_type,
                      size_bytes, chunk_bytes, checksum, declared_sha256, declared_root, metadata,
-                     token, deadline)
+                     token, auto_complete, deadline)
 VALUES (%(id)s, %(tenant)s, %(user_id)s, %(bucket)s, %(region)s, %(object_key)s, %(file_name)s,
         %(file_type)s, %(size_bytes)s, %(chunk_bytes)s, %(checksum)s, %(declared_sha256)s,
-        %(declared_root)s, %(metadata)s, %(token)s, clock_timestamp() + %(lifetime)s)
+        %(declared_root)s, %(metadata)s, %(token)s, %(auto_complete)s,
+        clock_timestamp() + %(lifetime)s)
 ON CONFLICT (tenant, user_id, file_name, size_bytes, checksum)
    WHERE checksum IS NOT NULL AND phase IN ('INIT', 'UPLOADING', 'ASSEMBLING') DO NOTHING
 RETURNING *, clock_timestamp() AS as_of

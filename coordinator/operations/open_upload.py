@@ -32,6 +32,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     checksum: str | None
     declared: Declared
     metadata: dict[str, Any]
+    auto_complete: bool
     prefix: str
     lifetime: timedelta
     idempotency_key: str | None
@@ -82,6 +83,7 @@ def _row_of(wish: Wish, stores: Stores) -> uploads.NewUpload:
         declared_root=wish.declared.root,
         metadata=wish.metadata,
         token=new_token(),
+        auto_complete=wish.auto_complete,
         lifetime=wish.lifetime,
     )
 

@@ -9,6 +9,7 @@ from coordinator.adapters.stores import Stores
 from coordinator.domain.errors import UnavailableError, WrongPhaseError
 from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Owner
+from coordinator.operations.complete_by_itself import commit_completion
 from coordinator.operations.read_progress import LEDGER_AWAY, rebuild_ledger
 from coordinator.telemetry import CHUNKS
 
@@ -17,6 +18,8 @@ async def record_chunks(
     stores: Stores, upload_id: UUID, owner: Owner, reports: Sequence[Report], *, total: int | None
 ) -> Reported:
     """Note ``reports``, all or none. Where Redis has forgotten the upload, S3 is asked first.
+
+    The last one completes an upload that was opened to complete by itself.
 
     Raises:
         UploadNotFoundError: there is no such upload, or it is somebody else's.
@@ -42,6 +45,8 @@ async def record_chunks(
         ) from exc
     if reported is None:
         raise UnavailableError("Progress cannot be noted now; completing does not need it.")
+    if reported.is_last:
+        await commit_completion(stores, upload_id)
     for word in reported.words:
         CHUNKS.labels(word).inc()
     return reported

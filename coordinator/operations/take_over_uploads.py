@@ -3,14 +3,16 @@
 import asyncio
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 import structlog
 
-from coordinator.adapters import abandoned, queue
+from coordinator.adapters import abandoned, queue, uploads
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.checksums import Declared
 from coordinator.domain.errors import CoordinatorError
+from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Owner, Upload
 from coordinator.operations.complete_upload import complete_upload
 from coordinator.operations.verify_object import ACTOR
@@ -33,13 +35,18 @@ async def take_over_uploads(stores: Stores, *, patience: timedelta = _PATIENCE) 
 
     async def one(upload: Upload) -> None:
         async with places:
-            await _take_over(stores, upload)
+            await take_over(stores, upload.id)
 
     await asyncio.gather(*(one(upload) for upload in found))
     return len(found)
 
 
-async def _take_over(stores: Stores, upload: Upload) -> None:
+async def take_over(stores: Stores, upload_id: UUID) -> None:
+    """Drive one sealed upload on, unless somebody else does; what fails is tried again later."""
+    async with stores.pool.connection() as conn:
+        upload = await uploads.read_any(conn, upload_id)
+    if upload.phase is not Phase.ASSEMBLING:
+        return
     try:
         if upload.awaits_hashing:
             async with transaction(stores.pool) as tx:
@@ -55,7 +62,7 @@ async def _take_over(stores: Stores, upload: Upload) -> None:
                 actor=ACTOR,
             )
     except CoordinatorError as refusal:
-        # Open again: its client is asked for what is missing when it completes the next time.
-        _log.info("reopened", upload_id=upload.public_id, code=refusal.code)
+        # Most likely open again: its client is asked for chunks when it completes the next time.
+        _log.info("not completed", upload_id=upload.public_id, code=refusal.code)
     except Exception as exc:  # noqa: BLE001 - the next upload is tried, and this one again later
         _log.warning("not taken over", upload_id=upload.public_id, error=type(exc).__name__)

@@ -64,6 +64,9 @@ class InitRequest(Strict, kw_only=True):
     ) = None
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
     chunk_size: Annotated[int, msgspec.Meta(description="Bytes.")] | None = None
+    auto_complete: Annotated[
+        bool, msgspec.Meta(description="Complete once every chunk was reported, without asking.")
+    ] = False
     user_id: UserId | None = None
 
 
@@ -76,6 +79,7 @@ class InitAnswer(Answer):
     upload_url: str
     expires_at: Timestamp
     status: Phase
+    auto_complete: bool
     resumed: bool
     missing_chunks: list[int]
 
@@ -134,6 +138,7 @@ async def init(
         upload_url="/api/upload/urls",
         expires_at=stamp(upload.deadline),
         status=upload.phase,
+        auto_complete=upload.auto_complete,
         resumed=resumed,
         missing_chunks=missing,
     )
@@ -160,6 +165,7 @@ def _wish(
         checksum=data.checksum,
         declared=declared,
         metadata=_metadata(data.metadata),
+        auto_complete=data.auto_complete,
         prefix=settings.s3_prefix,
         lifetime=timedelta(seconds=settings.session_lifetime_seconds),
         idempotency_key=key,

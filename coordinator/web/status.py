@@ -43,6 +43,7 @@ class StatusAnswer(Answer):
     reason: str | None
     checksum: str | None
     metadata: dict[str, Any]
+    auto_complete: bool
     created_at: Timestamp
     updated_at: Timestamp
     expires_at: Timestamp
@@ -92,6 +93,7 @@ def _answer(upload: Upload, progress: Progress, pipeline: Pipeline) -> StatusAns
         reason=upload.reason,
         checksum=upload.checksum,
         metadata=upload.metadata,
+        auto_complete=upload.auto_complete,
         created_at=stamp(upload.created_at),
         updated_at=stamp(upload.updated_at),
         expires_at=stamp(upload.deadline),

@@ -10,7 +10,8 @@ from prometheus_client import start_http_server
 
 from coordinator.adapters import listing, queue
 from coordinator.adapters.stores import Stores, open_stores
-from coordinator.operations.take_over_uploads import take_over_uploads
+from coordinator.operations.complete_by_itself import complete_missed
+from coordinator.operations.take_over_uploads import take_over, take_over_uploads
 from coordinator.operations.verify_object import verify_object
 from coordinator.settings import Settings
 from coordinator.telemetry import ACTIVE_UPLOADS, REGISTRY
@@ -54,6 +55,10 @@ def _app(stores: Stores, settings: Settings) -> App:
     async def _verify_object(upload_id: str) -> None:
         await verify_object(stores, UUID(upload_id))
 
+    @app.task(name=queue.COMPLETE_UPLOAD, queue="uploads")
+    async def _complete_upload(upload_id: str) -> None:
+        await take_over(stores, UUID(upload_id))
+
     return app
 
 
@@ -62,8 +67,11 @@ def _duties(stores: Stores, app: App) -> list[Duty]:
         async with stores.pool.connection() as conn:
             ACTIVE_UPLOADS.set(await listing.count_open(conn))
 
-    async def take_over() -> None:
+    async def take_over_all() -> None:
         await take_over_uploads(stores)
+
+    async def complete_unreported() -> None:
+        await complete_missed(stores)
 
     async def rescue() -> None:
         stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_HEARTBEAT_SECONDS)
@@ -72,6 +80,7 @@ def _duties(stores: Stores, app: App) -> list[Duty]:
 
     return [
         Duty("observe", observe),
-        Duty("take-over", take_over),
+        Duty("take-over", take_over_all),
+        Duty("complete-missed", complete_unreported, every=timedelta(seconds=10)),
         Duty("rescue", rescue, every=timedelta(seconds=10)),
     ]

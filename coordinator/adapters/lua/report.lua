@@ -1,7 +1,7 @@
 --[[
 Report chunks as uploaded or failed, after checking that the caller may.
 
-KEYS[1]   head of the upload: hash of tenant, user, phase, total
+KEYS[1]   head of the upload: hash of tenant, user, phase, total, automatic
 KEYS[2]   bitmap of uploaded chunks
 KEYS[3]   bitmap of failed chunks
 KEYS[4..] etag hashes of 100 chunks each, those that this report touches
@@ -16,9 +16,10 @@ Returns   {'miss'}                              nothing is known: rebuild the he
           {'closed', phase}                     chunks are not reported any more
           {'total', total}                      the client's total is not ours
           {'range', index}                      there is no such chunk
-          {'done', uploaded, total, word...}    per chunk 'uploaded' | 'already_uploaded' | 'failed'
+          {'done', uploaded, total, automatic, word...}
+                                                per chunk 'uploaded' | 'already_uploaded' | 'failed'
 ]]
-local head = redis.call('HMGET', KEYS[1], 'tenant', 'user', 'phase', 'total')
+local head = redis.call('HMGET', KEYS[1], 'tenant', 'user', 'phase', 'total', 'automatic')
 if not head[4] then
   return {'miss'}
 end
@@ -62,4 +63,4 @@ end
 for i = 1, #KEYS do
   redis.call('PEXPIRE', KEYS[i], ARGV[4])
 end
-return {'done', redis.call('BITCOUNT', KEYS[2]), total, unpack(words)}
+return {'done', redis.call('BITCOUNT', KEYS[2]), total, head[5] or '0', unpack(words)}

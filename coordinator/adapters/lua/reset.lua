@@ -1,7 +1,7 @@
 --[[
 Start the ledger of one upload anew, empty.
 
-KEYS[1]   head of the upload: hash of tenant, user, phase, total, generation
+KEYS[1]   head of the upload: hash of tenant, user, phase, total, generation, automatic
 KEYS[2..] everything else that the ledger may hold of it
 ARGV[1]   time to live in milliseconds
 ARGV[2..] the head's fields and values, in turn
