@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKS := deploy/requirements
+SEEDS ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint check bench docs lock clean
+.PHONY: help demo run test lint check soak bench docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 10
@@ -27,6 +28,9 @@ lint: .venv/dev-ready ## Check format, lint, types and import contracts
 	$(BIN)/lint-imports --no-cache
 
 check: lint test ## What CI runs
+
+soak: .venv/dev-ready ## Kill -9 at every crash point, over SEEDS=40 seeds each, and judge what is left
+	$(BIN)/python -m tests.faults.soak --seeds $(SEEDS) $(ARGS)
 
 bench: .venv/dev-ready ## Measure against the bars, side by side, and keep the table in docs/
 	$(BIN)/python -m tests.benchmarks $(ARGS)

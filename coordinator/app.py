@@ -13,25 +13,38 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from coordinator.adapters.hints import open_hints
 from coordinator.adapters.stores import Stores, open_stores
+from coordinator.domain.capabilities import EVERYTHING, Capabilities
+from coordinator.operations.watch_upload import open_watches
 from coordinator.settings import Settings
-from coordinator.web import complete, health, init, problems, report, sign, status, uploads
+from coordinator.web import complete, events, health, init, problems, report, sign, status, uploads
 from coordinator.web.auth import Keyring, provide_caller
 from coordinator.web.observed import Observed
+from coordinator.web.pulse import Pulse
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 
 
-def create_app(settings: Settings) -> Litestar:
-    """Build the service; stores are opened with its lifespan."""
+def create_app(settings: Settings, capabilities: Capabilities = EVERYTHING) -> Litestar:
+    """Build the service; stores are opened with its lifespan.
+
+    ``capabilities``: what a probe found the bucket to enforce.
+    """
 
     @asynccontextmanager
     async def resources(app: Litestar) -> AsyncGenerator[None]:
-        async with open_stores(settings) as stores:
+        async with open_stores(settings, capabilities) as stores:
             app.state.stores = stores
             app.state.keyring = Keyring(stores.pool, secret=settings.secret)
             app.state.background = set()
-            yield
+            app.state.pulse = Pulse(stores, app.state.background)
+            app.state.draining = asyncio.Event()
+            async with (
+                open_hints(settings.redis_url) as hints,
+                open_watches(stores, hints, most=settings.max_streams) as app.state.watches,
+            ):
+                yield
             await asyncio.gather(*app.state.background, return_exceptions=True)
 
     async def provide_stores(request: Request[Any, Any, Any]) -> Stores:
@@ -53,6 +66,7 @@ def create_app(settings: Settings) -> Litestar:
             uploads.manifest,
             uploads.jobs,
             uploads.download,
+            events.events,
             health.healthz,
             health.readyz,
             health.metrics,
@@ -68,7 +82,7 @@ def create_app(settings: Settings) -> Litestar:
         cors_config=CORSConfig(
             allow_origins=settings.origins,
             allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
             expose_headers=["X-Request-Id", "Retry-After"],
         ),
         openapi_config=OpenAPIConfig(

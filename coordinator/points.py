@@ -28,6 +28,8 @@ Point = Literal[
     "failed",  # FAILED is committed, the ledger not yet dropped
     "object-deleted",  # a wrong object is gone, Postgres does not know
     "auto-sealed",  # the last report committed the intent, nobody drives it yet
+    "prefix-named",  # our id is committed, the bucket's marker does not have it yet
+    "leftovers-gone",  # S3 holds nothing of a FAILED upload, its row does not say so
     "orphan-aborted",  # in the middle of a sweep
     "job-started",  # an attempt of a job is counted, its body has not run
     "job-done",  # its result is known to this process only

@@ -80,7 +80,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     min_chunk_bytes: Annotated[
         int, Meta(ge=1, description="Smallest chunk but the last; below 5 MiB only for tests.")
     ] = 5 * MIB
+    drain_seconds: Annotated[
+        int,
+        Meta(ge=0, le=600, description="After SIGTERM, how long to serve until balancers notice."),
+    ] = 5
+    accepted_weaknesses: Annotated[
+        str,
+        Meta(
+            description="Essential checks that S3 may fail, by name, separated by commas; "
+            "docs/capabilities.md says what each means."
+        ),
+    ] = ""
     pool_size: Annotated[int, Meta(ge=1, description="Postgres connections of one process.")] = 10
+    max_streams: Annotated[
+        int, Meta(ge=1, description="Streams of events that one process serves at once.")
+    ] = 1_000
     worker_concurrency: Annotated[int, Meta(ge=1, description="Jobs one worker runs at once.")] = 2
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="What goes into the log.")

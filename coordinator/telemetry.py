@@ -15,6 +15,8 @@ import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from coordinator import tracing
+
 REGISTRY: Final = CollectorRegistry()
 
 UPLOADS: Final = Counter(
@@ -48,8 +50,14 @@ SIGNING: Final = Histogram(
 S3_CALLS: Final = Histogram(
     "s3_request_duration_seconds", "Calls to S3.", ["operation", "outcome"], registry=REGISTRY
 )
+EVENT_STREAMS: Final = Gauge(
+    "event_streams", "Open streams of events, of this process.", registry=REGISTRY
+)
 JOBS: Final = Counter(
     "jobs", "Job attempts by how they ended.", ["kind", "status"], registry=REGISTRY
+)
+SWEPT: Final = Counter(
+    "swept", "What sweeps removed: upload, object, orphan, probe.", ["kind"], registry=REGISTRY
 )
 
 # Media types by their label; everything else is "other".
@@ -80,10 +88,11 @@ def file_type_label(file_type: str) -> str:
 
 @contextmanager
 def timed_s3(operation: str) -> Iterator[None]:
-    """Measure one call to S3, under S3's name of it."""
+    """Measure one call to S3, under S3's name of it, and let it be a span."""
     started, outcome = time.perf_counter(), "error"
     try:
-        yield
+        with tracing.call(f"S3 {operation}", tracing.s3_call(operation)):
+            yield
         outcome = "ok"
     finally:
         S3_CALLS.labels(operation, outcome).observe(time.perf_counter() - started)
@@ -99,6 +108,7 @@ def configure_logs(level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        _add_trace_id,
         stamp,
         # Never with locals: those hold keys, bodies and signed URLs.
         structlog.processors.ExceptionRenderer(
@@ -121,6 +131,14 @@ def configure_logs(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("botocore", "aiobotocore", "boto3", "httpx", "httpcore", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _add_trace_id(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    if trace_id := tracing.trace_id():
+        event["trace_id"] = trace_id
+    return event
 
 
 def _to_json(event: object, **_: object) -> str:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the pages that follow from code: errors, phases, settings, the OpenAPI document.
+"""Write the pages that follow from code: errors, phases, settings, capabilities, OpenAPI.
 
 ``docs/generate.py`` writes them, ``docs/generate.py --check`` exits 1 where one is stale.
 """
@@ -19,7 +19,9 @@ import msgspec
 from coordinator import settings as settings_module
 from coordinator.app import create_app
 from coordinator.domain import errors
+from coordinator.domain.capabilities import ESSENTIAL, MEANINGS, Check
 from coordinator.domain.jobs import PIPELINES, Kind, PipelineStatus, State
+from coordinator.domain.permissions import NEEDS, Action
 from coordinator.domain.phases import TRANSITIONS, Phase, Reason
 from coordinator.settings import PREFIX, Settings
 from coordinator.web.problems import HTTP_CODES, STATUS
@@ -120,6 +122,36 @@ def settings_page() -> str:
             "AWS credentials and region are botocore's: `AWS_ACCESS_KEY_ID`, `AWS_REGION`,",
             "profiles, roles. `.env.example` shows a set to start from.\n",
             _table(("variable", "default", "meaning", "limits"), rows),
+        ]
+    )
+
+
+def capabilities_page() -> str:
+    """List what `coordinator doctor` looks at in S3, and what follows where it is lacking."""
+    checks = [
+        (
+            f"`{check}`",
+            "yes" if check in ESSENTIAL else "",
+            MEANINGS[check].lacking,
+            MEANINGS[check].instead,
+            MEANINGS[check].do,
+        )
+        for check in Check
+    ]
+    actions = [(f"`{action}`", NEEDS[action].used, NEEDS[action].lacking) for action in Action]
+    return "\n".join(
+        [
+            "# What S3 must do, and what the service does where it does not\n",
+            _NOTE,
+            "`coordinator doctor` tries all of this on the configured bucket with tiny uploads;",
+            "service and worker try in short when they start, and keep the result. They do not",
+            "start where something *essential* is lacking, unless",
+            "`COORDINATOR_ACCEPTED_WEAKNESSES` names it.\n",
+            _table(("check", "essential", "where it is lacking", "instead", "what to do"), checks),
+            "\n## Permissions\n",
+            "What a policy must allow, on the bucket and on everything under the prefix; the KMS",
+            "actions only where the bucket is encrypted with a key of KMS.\n",
+            _table(("action", "what for", "without it"), actions),
         ]
     )
 
@@ -228,6 +260,7 @@ def pages() -> Mapping[str, str]:
         "errors.md": errors_page(),
         "phases.md": phases_page(),
         "settings.md": settings_page(),
+        "capabilities.md": capabilities_page(),
         "openapi.json": openapi(),
     }
     return {name: text.rstrip("\n") + "\n" for name, text in made.items()}

@@ -66,7 +66,10 @@ async def database_url(servers: Addresses, template: str) -> AsyncGenerator[str]
 def environ(
     database_url: str, servers: Addresses, s3_server: S3Address, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
-    """The variables of a service on the test's database, S3 server and Valkey database."""
+    """The variables of a service on the test's database, S3 server and Valkey database.
+
+    As every installation has, it has a prefix of the bucket to itself.
+    """
     for name in list(os.environ):
         if name.startswith(("COORDINATOR_", "AWS_")):
             monkeypatch.delenv(name)
@@ -78,6 +81,7 @@ def environ(
         "COORDINATOR_REDIS_URL": f"{servers.redis_url.rstrip('/')}/{_worker_number()}",
         "COORDINATOR_S3_ENDPOINT": s3_server.s3_endpoint,
         "COORDINATOR_S3_BUCKET": s3_server.s3_bucket,
+        "COORDINATOR_S3_PREFIX": f"test_{uuid4().hex}",
         "COORDINATOR_SECRET": "a secret of the tests, long enough for all",
         "COORDINATOR_POOL_SIZE": "4",
     }

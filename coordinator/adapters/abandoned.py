@@ -1,4 +1,7 @@
-"""Uploads that nobody drives any more: their lease ran out, or no worker has come to read them."""
+"""Uploads that nobody drives any more.
+
+Their lease ran out, no worker has come to read them, or their client let the deadline pass.
+"""
 
 from datetime import timedelta
 from typing import Final
@@ -24,4 +27,19 @@ async def find(tx: Tx, *, patience: timedelta) -> list[Upload]:
     ``patience`` is how long an object may wait for a worker to read it.
     """
     cursor = await tx.execute(_FIND, {"patience": patience})
+    return [as_upload(row) for row in await cursor.fetchall()]
+
+
+# now() and not the clock itself, so that the index ends the search; whoever locks the row decides.
+_FIND_EXPIRED: Final = """
+SELECT *, clock_timestamp() AS as_of FROM uploads
+ WHERE phase IN ('INIT', 'UPLOADING') AND deadline <= now()
+ ORDER BY deadline
+ LIMIT 100
+"""
+
+
+async def find_expired(tx: Tx) -> list[Upload]:
+    """Return open uploads whose deadline has passed, the longest first; nothing is locked."""
+    cursor = await tx.execute(_FIND_EXPIRED)
     return [as_upload(row) for row in await cursor.fetchall()]

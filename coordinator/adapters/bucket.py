@@ -1,54 +1,39 @@
 """S3, one bucket of it, through aiobotocore.
 
 Rule: nothing here retries CompleteMultipartUpload; whoever calls it settles a lost answer by proof.
-The whole retry budget stands here: what may be repeated is tried three times within 40 s, complete
-once within its deadline, and nobody above tries again, but for the list that S3 refused (once).
 """
 
 import asyncio
 import base64
 import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgspec
-from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import ClientError
 
 from coordinator import points
-from coordinator.adapters import clock
-from coordinator.adapters.s3_answers import MultipartGoneError, refusals
+from coordinator.adapters import clock, s3_listing
+from coordinator.adapters.s3_answers import MultipartGoneError
+from coordinator.adapters.s3_clients import BucketOptions, Clients, calling, open_clients
 from coordinator.domain import sigv4
 from coordinator.domain.assembly import AssemblyPart, ListedPart
-from coordinator.domain.errors import StoreRefusedError
+from coordinator.domain.errors import StoreRefusedError, UnavailableError
 from coordinator.domain.plan import Plan
-from coordinator.telemetry import timed_s3
 
 if TYPE_CHECKING:
-    from types_aiobotocore_s3 import S3Client
-    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef, ListPartsRequestTypeDef
+    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
+
+__all__ = ["TOKEN", "Bucket", "BucketOptions", "ObjectFacts", "TooLateError", "open_bucket"]
 
 TOKEN: Final = "upload-token"  # noqa: S105 - the name of the metadata entry
 
-_PAGE: Final = 1_000
-_TRIES: Final = 3
-_CONNECT_SECONDS: Final = 5
-_READ_SECONDS: Final = 15
-_TOTAL_SECONDS: Final = 40  # of one call, all its tries
+_SHORTEST: Final = timedelta(seconds=1)
 
-
-class BucketOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the bucket is and how it is addressed; an empty endpoint means AWS."""
-
-    name: str
-    endpoint: str
-    public_endpoint: str
-    path_addressing: bool
-    complete_seconds: int
+_ABORT_PAUSES: Final = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 class ObjectFacts(msgspec.Struct, frozen=True):
@@ -63,18 +48,11 @@ class TooLateError(Exception):
     """The lease is too old to begin what must end within it."""
 
 
-class _Clients(NamedTuple):
-    usual: "S3Client"  # retries what may be repeated
-    once: "S3Client"  # for the call that must not be
-    public: "S3Client"  # signs addresses as clients reach them; calls nothing
-
-
 class Bucket:
     """One bucket. Opened and closed by :func:`open_bucket`."""
 
-    def __init__(self, clients: _Clients, session: AioSession, options: BucketOptions) -> None:
-        self._s3, self._once, self._public_s3 = clients
-        self._session = session
+    def __init__(self, clients: Clients, options: BucketOptions) -> None:
+        self._session, self._s3, self._once, self._public_s3, self._clock = clients
         self._options = options
         self.name = options.name
         self.region = clients.usual.meta.region_name
@@ -107,9 +85,24 @@ class Bucket:
             expires_at=getattr(found, "_expiry_time", None),
         )
 
+    async def ready_to_sign(self) -> tuple[sigv4.Credentials, datetime]:
+        """Return credentials and time to sign with; S3 is asked only where its time is not known.
+
+        Raises:
+            StoreRefusedError: there are no credentials.
+            ClockOffError: the host's clock is so wrong that S3 would refuse the signature.
+            UnavailableError: the credentials are about to end, and no others were found.
+
+        """
+        credentials = await self.credentials()
+        at = await self._clock.agreed(lambda: self._once.head_bucket(Bucket=self.name))
+        if credentials.expires_at is not None and credentials.expires_at <= at + _SHORTEST:
+            raise UnavailableError("The service's AWS credentials are about to end. Try again.")
+        return credentials, at
+
     async def create_multipart(self, key: str, *, token: str, file_type: str) -> str:
         """Open a multipart whose parts must carry a SHA-256 each, and return S3's id of it."""
-        async with _calling("CreateMultipartUpload"):
+        async with calling("CreateMultipartUpload"):
             answer = await self._s3.create_multipart_upload(
                 Bucket=self.name,
                 Key=key,
@@ -121,48 +114,13 @@ class Bucket:
         return answer["UploadId"]
 
     async def list_parts(self, key: str, multipart_id: str, plan: Plan) -> list[ListedPart]:
-        """List the parts, in slices of 1,000 side by side.
-
-        Each slice follows the markers until it is past its own last number, since a server may
-        answer pages that are shorter or longer than asked for, or list a part twice.
+        """List the parts that S3 holds.
 
         Raises:
             MultipartGoneError: S3 knows no such multipart.
 
         """
-        starts = range(0, plan.chunk_count, _PAGE)
-        slices = [self._list_slice(key, multipart_id, first) for first in starts]
-        return [part for found in await asyncio.gather(*slices) for part in found]
-
-    async def _list_slice(self, key: str, multipart_id: str, first: int) -> list[ListedPart]:
-        found: list[ListedPart] = []
-        marker, last = first, first + _PAGE
-        while marker < last:
-            request: ListPartsRequestTypeDef = {
-                "Bucket": self.name,
-                "Key": key,
-                "UploadId": multipart_id,
-                "MaxParts": _PAGE,
-                "PartNumberMarker": marker,
-            }
-            async with _calling("ListParts"):
-                page = await self._s3.list_parts(**request)
-            for part in page.get("Parts", []):
-                if first < part["PartNumber"] <= last:
-                    shown = part.get("ChecksumSHA256")
-                    found.append(
-                        ListedPart(
-                            number=part["PartNumber"],
-                            etag=part["ETag"].strip('"'),
-                            size_bytes=part["Size"],
-                            sha256=base64.b64decode(shown) if shown else None,
-                        )
-                    )
-            following = int(page.get("NextPartNumberMarker") or 0)
-            if not page.get("IsTruncated") or following <= marker:
-                break
-            marker = following
-        return found
+        return await s3_listing.list_parts(self._s3, self.name, key, multipart_id, plan)
 
     async def complete(
         self,
@@ -196,7 +154,7 @@ class Bucket:
             }
             for part in parts
         ]
-        async with _calling("CompleteMultipartUpload", self._options.complete_seconds):
+        async with calling("CompleteMultipartUpload", self._options.complete_seconds):
             if clock.elapsed() >= start_by:
                 raise TooLateError
             points.passed("before-complete")
@@ -212,7 +170,7 @@ class Bucket:
 
     async def facts(self, key: str) -> ObjectFacts | None:
         """Look at the object with HeadObject; ``None`` when there is none."""
-        async with _calling("HeadObject"):
+        async with calling("HeadObject"):
             try:
                 head = await self._s3.head_object(Bucket=self.name, Key=key, ChecksumMode="ENABLED")
             except ClientError as exc:
@@ -223,33 +181,64 @@ class Bucket:
             head["Metadata"].get(TOKEN), head["ContentLength"], head.get("ChecksumSHA256")
         )
 
-    async def abort(self, key: str, multipart_id: str, plan: Plan) -> None:
-        """Abort until S3 lists nothing: a part that was in flight may arrive in between."""
-        while True:
+    async def abort(self, key: str, multipart_id: str) -> None:
+        """Abort until S3 lists nothing: a part that was in flight may arrive in between.
+
+        Raises:
+            TimeoutError: S3 listed parts after every abort, for 15 s.
+
+        """
+        for pause in _ABORT_PAUSES:
+            await asyncio.sleep(pause)
             try:
-                async with _calling("AbortMultipartUpload"):
+                async with calling("AbortMultipartUpload"):
                     await self._s3.abort_multipart_upload(
                         Bucket=self.name, Key=key, UploadId=multipart_id
                     )
-                if not await self.list_parts(key, multipart_id, plan):
+                if not await s3_listing.has_parts(self._s3, self.name, key, multipart_id):
                     return
             except MultipartGoneError:
                 return
+        raise TimeoutError("S3 goes on listing parts of a multipart that is aborted")
 
-    async def put(self, key: str, body: bytes, *, file_type: str) -> None:
-        """Write a small object, S3 checking its SHA-256."""
-        async with _calling("PutObject"):
+    def list_multiparts(
+        self, prefix: str, *, page_size: int = 1_000
+    ) -> AsyncIterator[list[s3_listing.Listed]]:
+        """List the multiparts under ``prefix``, page by page; some may be gone already."""
+        return s3_listing.list_multiparts(self._s3, self.name, prefix, page_size=page_size)
+
+    def list_objects(self, prefix: str) -> AsyncIterator[list[s3_listing.Listed]]:
+        """List the objects under ``prefix``, page by page."""
+        return s3_listing.list_objects(self._s3, self.name, prefix)
+
+    async def put(self, key: str, body: bytes, *, file_type: str, token: str | None = None) -> None:
+        """Write a small object, S3 checking its SHA-256; ``token`` marks whose it is."""
+        async with calling("PutObject"):
             await self._s3.put_object(
                 Bucket=self.name,
                 Key=key,
                 Body=body,
                 ContentType=file_type,
                 ChecksumAlgorithm="SHA256",
+                Metadata={} if token is None else {TOKEN: token},
+            )
+
+    async def put_first(self, key: str, body: bytes, *, file_type: str) -> None:
+        """Write a small object where none is; a server may ignore the condition: read it back.
+
+        Raises:
+            ObjectExistsError: there is one already.
+            ConflictError: another one is being written at this moment.
+
+        """
+        async with calling("PutObject"):
+            await self._s3.put_object(
+                Bucket=self.name, Key=key, Body=body, ContentType=file_type, IfNoneMatch="*"
             )
 
     async def read(self, key: str, *, first: int, length: int) -> bytes:
         """Read a range of an object into memory."""
-        async with _calling("GetObject"):
+        async with calling("GetObject"):
             answer = await self._s3.get_object(
                 Bucket=self.name, Key=key, Range=f"bytes={first}-{first + length - 1}"
             )
@@ -257,21 +246,29 @@ class Bucket:
 
     async def delete(self, key: str) -> None:
         """Delete an object; none is fine."""
-        async with _calling("DeleteObject"):
+        async with calling("DeleteObject"):
             await self._s3.delete_object(Bucket=self.name, Key=key)
 
     async def check(self) -> None:
         """Ask S3 for the bucket, for readiness."""
-        async with _calling("HeadBucket"):
+        async with calling("HeadBucket"):
             await self._once.head_bucket(Bucket=self.name)
 
-    async def presign_get(self, key: str, *, file_name: str, lifetime: timedelta) -> str:
-        """Sign a GET that downloads as ``file_name`` (RFC 6266; RFC 8187 for other scripts)."""
+    async def presign_get(
+        self, key: str, *, file_name: str, lifetime: timedelta
+    ) -> sigv4.SignedGet:
+        """Sign a GET that downloads as ``file_name`` (RFC 6266; RFC 8187 for other scripts).
+
+        It ends with the credentials, if those end before ``lifetime`` does. Raises what
+        :meth:`ready_to_sign` does.
+        """
+        credentials, at = await self.ready_to_sign()
+        expires_at = sigv4.expiry(credentials, at=at, lifetime=lifetime)
         plain = file_name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
         disposition = (
             f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='')}"
         )
-        return await self._public_s3.generate_presigned_url(
+        url = await self._public_s3.generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": self.name,
@@ -279,45 +276,13 @@ class Bucket:
                 "ResponseContentDisposition": disposition,
                 "ResponseContentType": "application/octet-stream",
             },
-            ExpiresIn=int(lifetime.total_seconds()),
+            ExpiresIn=int((expires_at - at.replace(microsecond=0)).total_seconds()),
         )
-
-
-def _config(*, path_addressing: bool, tries: int) -> AioConfig:
-    addressing: Mapping[str, str] = {"addressing_style": "path" if path_addressing else "virtual"}
-    return AioConfig(
-        signature_version="s3v4",
-        s3=dict(addressing),
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": tries},
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        max_pool_connections=50,
-    )
-
-
-@asynccontextmanager
-async def _calling(operation: str, seconds: float = _TOTAL_SECONDS) -> AsyncGenerator[None]:
-    """Measure one call, all its tries, bound it, and name S3's refusals."""
-    with timed_s3(operation), refusals():
-        async with asyncio.timeout(seconds):
-            yield
+        return sigv4.SignedGet(url, expires_at)
 
 
 @asynccontextmanager
 async def open_bucket(options: BucketOptions) -> AsyncGenerator[Bucket]:
     """Open the clients."""
-    session = get_session()
-    usual = _config(path_addressing=options.path_addressing, tries=_TRIES)
-    once = _config(path_addressing=options.path_addressing, tries=1).merge(
-        AioConfig(read_timeout=options.complete_seconds)
-    )
-    internal = options.endpoint or None
-    public = options.public_endpoint or internal
-    async with (
-        session.create_client("s3", endpoint_url=internal, config=usual) as s3,
-        session.create_client("s3", endpoint_url=internal, config=once) as single,
-        session.create_client("s3", endpoint_url=public, config=once) as outer,
-    ):
-        yield Bucket(_Clients(s3, single, outer), session, options)
+    async with open_clients(options) as clients:
+        yield Bucket(clients, options)

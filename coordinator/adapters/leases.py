@@ -20,9 +20,9 @@ class LeaseLostError(RuntimeError):
 
 _SEAL: Final = """
 UPDATE uploads
-   SET phase = %(phase)s, intent = %(intent)s, attempt = %(attempt)s, checksum = %(checksum)s,
+   SET phase = %(phase)s, intent = %(intent)s, attempt = %(attempt)s,
+       late_checksum = coalesce(late_checksum, nullif(%(checksum)s, checksum)),
        declared_sha256 = %(sha256)s, declared_root = %(root)s,
-       given_checksum = CASE WHEN phase = 'ASSEMBLING' THEN given_checksum ELSE checksum END,
        given_sha256 = CASE WHEN phase = 'ASSEMBLING' THEN given_sha256 ELSE declared_sha256 END,
        given_root = CASE WHEN phase = 'ASSEMBLING' THEN given_root ELSE declared_root END,
        lease_until = clock_timestamp() + %(lease)s, updated_at = clock_timestamp()
@@ -71,6 +71,21 @@ async def extend(tx: Tx, upload: Upload, *, lease: timedelta) -> datetime:
     return until
 
 
+_LAPSE: Final = """
+UPDATE uploads SET lease_until = clock_timestamp()
+ WHERE id = %(id)s AND attempt = %(attempt)s AND phase = 'ASSEMBLING' AND lease_until IS NOT NULL
+"""
+
+
+async def lapse(tx: Tx, upload: Upload) -> None:
+    """Let the lease run out now, so that the next who asks takes over.
+
+    Only for an attempt that has stopped, and has no call under way at S3. Whatever it has written
+    before stays; where it has lost the lease, nothing is written.
+    """
+    await tx.execute(_LAPSE, {"id": upload.id, "attempt": upload.attempt})
+
+
 _LEAVE: Final = """
 UPDATE uploads
    SET phase = %(phase)s, reason = %(reason)s, intent = %(intent)s, lease_until = NULL,
@@ -108,7 +123,7 @@ async def leave(
 _REOPEN: Final = """
 UPDATE uploads
    SET phase = %(phase)s, intent = NULL, lease_until = NULL, updated_at = clock_timestamp(),
-       checksum = given_checksum, declared_sha256 = given_sha256, declared_root = given_root,
+       late_checksum = NULL, declared_sha256 = given_sha256, declared_root = given_root,
        assembled_at = NULL, auto_complete = auto_complete AND %(automatic)s,
        generation = generation + %(lost)s::boolean::integer,
        multipart_id = CASE WHEN %(lost)s THEN NULL ELSE multipart_id END

@@ -6,6 +6,7 @@ A session of 10,000 chunks costs at most 256 KiB: ETags lie packed in hashes of 
 Redis keeps as one listpack each, and the rest are two bitmaps.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from importlib import resources
@@ -14,10 +15,10 @@ from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from coordinator import tracing
 from coordinator.domain import ids
 from coordinator.domain.errors import InvalidFieldError, UploadNotFoundError, WrongPhaseError
 from coordinator.domain.uploads import Owner, Upload
@@ -25,6 +26,7 @@ from coordinator.domain.uploads import Owner, Upload
 _BUCKET: Final = 100
 _BATCH: Final = 1_000
 _MD5_HEX: Final = 32
+_HINT_SECONDS: Final = 0.5
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -54,13 +56,27 @@ class Chunks(msgspec.Struct, frozen=True):
     failed: frozenset[int]
 
 
-def _script(redis: Redis, name: str) -> AsyncScript:
-    source = resources.files("coordinator.adapters").joinpath(f"lua/{name}.lua")
-    return redis.register_script(source.read_text("utf-8"))
+class _Script:
+    """A script of ``lua/``, each call of it a span."""
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        source = resources.files("coordinator.adapters").joinpath(f"lua/{name}.lua")
+        self._run = redis.register_script(source.read_text("utf-8"))
+        self._name = f"Redis {name}"
+        self._told = tracing.redis_call(name)
+
+    async def __call__(self, keys: Sequence[str], args: Sequence[Any] = ()) -> list[Any]:
+        with tracing.call(self._name, self._told):
+            return cast("list[Any]", await self._run(keys=keys, args=args))
 
 
 def _key(upload_id: UUID, part: str) -> str:
     return "{" + ids.encode(ids.UPLOAD, upload_id) + "}:" + part
+
+
+def channel(upload_id: UUID) -> str:
+    """Return where hints are published that something of an upload has changed."""
+    return _key(upload_id, "changes")
 
 
 def _etags_key(upload_id: UUID, bucket: int) -> str:
@@ -106,10 +122,12 @@ class Ledger:
     def __init__(self, redis: Redis, *, lifetime: timedelta) -> None:
         self._redis = redis
         self._lifetime_ms = int(lifetime.total_seconds() * 1000)
-        self._report = _script(redis, "report")
-        self._read = _script(redis, "read")
-        self._reset = _script(redis, "reset")
-        self._clear = _script(redis, "clear")
+        self._report = _Script(redis, "report")
+        self._read = _Script(redis, "read")
+        self._reset = _Script(redis, "reset")
+        self._clear = _Script(redis, "clear")
+        self._count = _Script(redis, "count")
+        self._forget = _Script(redis, "forget")
 
     async def report(
         self, upload_id: UUID, owner: Owner, reports: Sequence[Report], *, total: int | None = None
@@ -136,15 +154,28 @@ class Ledger:
             state = "failed" if each.failed else "uploaded"
             flat += [each.index, state, number, _pack(each.etag or "") if number else b""]
         head = [owner.tenant, owner.user or "", "" if total is None else total, self._lifetime_ms]
-        answer = cast("list[Any]", await self._report(keys=keys, args=[*head, *flat]))
-        return _read_answer(answer)
+        return _read_answer(await self._report(keys, [*head, *flat]))
 
     async def read(self, upload_id: UUID) -> Chunks | None:
         """Read what is known, in one round trip; ``None`` when Redis has forgotten the upload."""
-        answer = cast("list[Any]", await self._read(keys=_main_keys(upload_id)))
+        answer = await self._read(_main_keys(upload_id))
         if not answer[0]:
             return None
         return Chunks(_members(answer[1]), _members(answer[2]))
+
+    async def count(self, upload_id: UUID) -> int | None:
+        """Count the uploaded chunks; ``None`` when Redis has forgotten the upload."""
+        head, uploaded, _failed = _main_keys(upload_id)
+        is_known, found = await self._count([head, uploaded])
+        return int(found) if is_known else None
+
+    async def notify(self, upload_id: UUID) -> None:
+        """Hint to watchers that phase or jobs have changed. A lost hint costs them seconds."""
+        try:
+            async with asyncio.timeout(_HINT_SECONDS):
+                await self._redis.publish(channel(upload_id), "state")
+        except (RedisConnectionError, RedisTimeoutError, TimeoutError):
+            return
 
     async def open(self, upload: Upload) -> None:
         """Start an empty ledger, for an upload that has no chunks in S3 yet."""
@@ -161,7 +192,7 @@ class Ledger:
             "automatic": int(upload.auto_complete),
         }
         fields = [text for field in head.items() for text in field]
-        await self._reset(keys=_all_keys(upload), args=[self._lifetime_ms, *fields])
+        await self._reset(_all_keys(upload), [self._lifetime_ms, *fields])
         if upload.is_open:
             owner = Owner(upload.tenant, upload.user_id)
             reports = [Report(index, etag) for index, etag in sorted(held.items())]
@@ -170,7 +201,7 @@ class Ledger:
 
     async def clear(self, upload_id: UUID, chunks: Sequence[int]) -> None:
         """Forget chunks that S3 turned out not to hold; what else is known stays."""
-        await self._clear(keys=_main_keys(upload_id)[:2], args=list(chunks))
+        await self._clear(_main_keys(upload_id)[:2], list(chunks))
 
     async def answers(self) -> bool:
         """Say whether Redis answers now."""
@@ -180,8 +211,11 @@ class Ledger:
             return False
 
     async def forget(self, upload: Upload) -> None:
-        """Drop all keys of an upload that has moved on; the next report rebuilds the head."""
-        await self._redis.delete(*_all_keys(upload))
+        """Drop all keys of an upload that has moved on, and hint at that to watchers.
+
+        The next report rebuilds the head.
+        """
+        await self._forget(_all_keys(upload))
 
 
 def _read_answer(answer: Sequence[Any]) -> Reported | None:

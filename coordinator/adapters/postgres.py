@@ -10,25 +10,34 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
 
+from coordinator.adapters import bounded_pool
+from coordinator.adapters.traced_pool import TracedConnection, TracedPool
+
 Tx = AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Tx]
-
-_WAIT_SECONDS = 10.0
 
 
 @asynccontextmanager
 async def new_pool(database_url: str, *, max_size: int) -> AsyncGenerator[Pool]:
-    """Open a bounded pool; a request that gets no connection in 10 s fails as unavailable."""
+    """Open a bounded pool; a request that Postgres does not answer in 12 s is unavailable."""
     set_json_dumps(msgspec.json.encode)
     set_json_loads(msgspec.json.decode)
-    kwargs: dict[str, Any] = {"row_factory": dict_row, "autocommit": True}
-    pool: Pool = AsyncConnectionPool(
+    kwargs: dict[str, Any] = {
+        "row_factory": dict_row,
+        "autocommit": True,
+        "connect_timeout": bounded_pool.CONNECT_SECONDS,
+        **bounded_pool.KEEPALIVES,
+    }
+    pool: Pool = TracedPool(
         database_url,
         min_size=1,
         max_size=max_size,
-        timeout=_WAIT_SECONDS,
+        timeout=bounded_pool.WAIT_SECONDS,
+        max_waiting=bounded_pool.MAX_WAITING,
+        reconnect_timeout=bounded_pool.RECONNECT_SECONDS,
         kwargs=kwargs,
-        connection_class=AsyncConnection[DictRow],
+        connection_class=TracedConnection[DictRow],
+        configure=bounded_pool.bound_server,
         open=False,
     )
     async with pool:

@@ -1,28 +1,39 @@
 """The queue: procrastinate's, in our Postgres, written through the transaction at hand."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
 
+from coordinator import tracing
 from coordinator.adapters.postgres import Tx
 
 RUN_JOB: Final = "run_job"
 VERIFY_OBJECT: Final = "verify_object"
 COMPLETE_UPLOAD: Final = "complete_upload"
 
+# "Now" for what procrastinate stamps itself: long ago on every clock, so the host's is not asked.
+AT_ONCE: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
 # Defers only, on connections that are passed in: it never opens one of its own.
 _APP: Final = App(connector=PsycopgConnector())
 
 
+# The queue compares with the database's clock; procrastinate would add to the host's.
+_LATER: Final = "SELECT clock_timestamp() + %s AS due"
+
+
 async def enqueue_job(tx: Tx, job_id: UUID, *, delay: timedelta | None = None) -> None:
     """Let a worker run a row of ``jobs``; the entry exists if and only if ``tx`` commits."""
-    wait = None if delay is None else {"seconds": int(delay.total_seconds())}
-    await _APP.configure_task(RUN_JOB, connection=tx, queue="jobs", schedule_in=wait).defer_async(
-        job_id=str(job_id)
-    )
+    due: datetime | None = None
+    if delay is not None:
+        row = await (await tx.execute(_LATER, [delay])).fetchone()
+        assert row is not None, "a SELECT without FROM has a row"
+        due = row["due"]
+    deferrer = _APP.configure_task(RUN_JOB, connection=tx, queue="jobs", schedule_at=due)
+    await deferrer.defer_async(job_id=str(job_id), **tracing.carry())
 
 
 async def enqueue_verification(tx: Tx, upload_id: UUID) -> None:
@@ -43,6 +54,6 @@ async def _enqueue_once(tx: Tx, task: str, upload_id: UUID) -> None:
     )
     try:
         async with tx.transaction():
-            await deferrer.defer_async(upload_id=name)
+            await deferrer.defer_async(upload_id=name, **tracing.carry())
     except AlreadyEnqueued:
         return

@@ -5,15 +5,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
-from redis.asyncio import Redis
-
 from coordinator.adapters.bucket import Bucket, BucketOptions, open_bucket
 from coordinator.adapters.ledger import Ledger
 from coordinator.adapters.postgres import Pool, new_pool
+from coordinator.adapters.wary_redis import open_redis
 from coordinator.domain.capabilities import EVERYTHING, Capabilities
 from coordinator.settings import Settings
-
-_REDIS_SECONDS = 2.0
 
 
 class Stores(NamedTuple):
@@ -27,26 +24,26 @@ class Stores(NamedTuple):
     capabilities: Capabilities  # what the bucket enforces
 
 
-@asynccontextmanager
-async def open_stores(
-    settings: Settings, capabilities: Capabilities = EVERYTHING
-) -> AsyncGenerator[Stores]:
-    """Open pool and clients, and close them in the other order."""
-    options = BucketOptions(
+def bucket_options(settings: Settings) -> BucketOptions:
+    """Say where the bucket is."""
+    return BucketOptions(
         name=settings.s3_bucket,
         endpoint=settings.s3_endpoint,
         public_endpoint=settings.s3_public_endpoint,
         path_addressing=settings.uses_path_addressing,
         complete_seconds=settings.s3_deadline_seconds,
     )
+
+
+@asynccontextmanager
+async def open_stores(
+    settings: Settings, capabilities: Capabilities = EVERYTHING
+) -> AsyncGenerator[Stores]:
+    """Open pool and clients, and close them in the other order."""
     async with (
         new_pool(settings.database_url, max_size=settings.pool_size) as pool,
-        Redis.from_url(
-            settings.redis_url,
-            socket_timeout=_REDIS_SECONDS,
-            socket_connect_timeout=_REDIS_SECONDS,
-        ) as redis,
-        open_bucket(options) as bucket,
+        open_redis(settings.redis_url) as redis,
+        open_bucket(bucket_options(settings)) as bucket,
     ):
         lifetime = timedelta(seconds=settings.session_lifetime_seconds)
         yield Stores(

@@ -10,7 +10,6 @@ from psycopg.types.json import Jsonb
 
 from coordinator.adapters.postgres import Tx
 from coordinator.domain.errors import UploadNotFoundError
-from coordinator.domain.phases import Phase, Reason
 from coordinator.domain.uploads import Owner, Upload
 
 
@@ -171,16 +170,3 @@ async def set_multipart(tx: Tx, upload: Upload, multipart_id: str) -> Upload | N
     values = {"id": upload.id, "generation": upload.generation, "multipart_id": multipart_id}
     row = await (await tx.execute(_SET_MULTIPART, values)).fetchone()
     return None if row is None else as_upload(row)
-
-
-_GIVE_UP: Final = """
-UPDATE uploads
-   SET phase = %(phase)s, reason = %(reason)s, finished_at = clock_timestamp(),
-       updated_at = clock_timestamp()
- WHERE id = %(id)s
-"""
-
-
-async def give_up(tx: Tx, upload_id: UUID, phase: Phase, reason: Reason) -> None:
-    """End an open upload that nobody drives. The row must be locked by ``tx``."""
-    await tx.execute(_GIVE_UP, {"id": upload_id, "phase": phase, "reason": reason})

@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "demo": ("coordinator.cli.demo", "Upload a data set and show what was proven."),
     "serve": ("coordinator.cli.server", "Run the service."),
     "work": ("coordinator.cli.server", "Run a worker."),
+    "doctor": ("coordinator.cli.doctor", "Examine S3, PostgreSQL and Redis; say what to do."),
     "migrate": ("coordinator.cli.server", "Bring the database's schema up to date."),
     "keys": ("coordinator.cli.server", "Create, list and revoke API keys."),
 }

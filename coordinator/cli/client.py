@@ -20,7 +20,7 @@ from coordinator.cli.failures import (
     exit_code,
     guarded,
 )
-from coordinator.cli.view import printable, watching
+from coordinator.cli.view import event_failed, event_kind, event_line, printable, watching
 from coordinator.sdk import Client, ClientError, Completed, Handle, Pipeline, Status, check_file
 from manifests import Manifest, ManifestError, Verdict, parse
 
@@ -139,17 +139,35 @@ def _show_uploaded(file: str, handle: Handle, pipeline: Pipeline, *, as_json: bo
 @click.command("status", epilog=EXIT_CODES)
 @click.argument("upload_id")
 @click.option("--verify", is_flag=True, help="Have the service ask S3 first.")
+@click.option("--follow", is_flag=True, help="Then print each change, until all jobs are over.")
 @_as_json
 @guarded
-def status(*, upload_id: str, verify: bool, as_json: bool) -> Exit:
+def status(*, upload_id: str, verify: bool, follow: bool, as_json: bool) -> Exit:
     """Show one upload."""
     with Client() as client:
         found = client.status(upload_id, verify=verify)
+        _show_found(found, as_json=as_json)
+        return _follow(client, upload_id, as_json=as_json) if follow else Exit.OK
+
+
+def _follow(client: Client, upload_id: str, *, as_json: bool) -> Exit:
+    """Print events; an upload or a job that failed is a failure."""
+    code = Exit.OK
+    for event in client.events(upload_id):
+        if event_failed(event):
+            code = Exit.FAILED
+        if as_json:
+            _print_json({event_kind(event): event})
+        else:
+            click.echo(event_line(event))
+    return code
+
+
+def _show_found(found: Status, *, as_json: bool) -> None:
     if as_json:
         _print_json(found)
     else:
         _show_status(found)
-    return Exit.OK
 
 
 def _show_status(found: Status) -> None:

@@ -65,9 +65,11 @@ class Local(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def running_locally(home: Path) -> Iterator[Local]:
+def running_locally(home: Path, *, traces: Mapping[str, str] | None = None) -> Iterator[Local]:
     """Run everything with its data under ``home`` until the block ends.
 
+    ``traces`` are the variables by which service and worker send their spans, in place of the
+    user's own.
     ``run.env`` is written once everything answers, and is gone when the block has ended.
 
     Raises:
@@ -99,7 +101,7 @@ def running_locally(home: Path) -> Iterator[Local]:
             "COORDINATOR_API_KEY": kept.api_key,
         }
         local = Local(whole, servers.keeper)
-        _start(local)
+        _start(local, traces)
         write_private(run_env, settings_module.env_file(whole).encode())
         try:
             yield local
@@ -145,17 +147,22 @@ def _environ(addresses: Addresses, kept: _Kept) -> dict[str, str]:
         "COORDINATOR_SECRET": kept.secret,
         "COORDINATOR_PORT": str(kept.port),
         "COORDINATOR_WORKER_METRICS_PORT": str(kept.worker_metrics_port),
+        "COORDINATOR_DRAIN_SECONDS": "0",  # no load balancer needs to notice
         "AWS_ACCESS_KEY_ID": addresses.access_key,
         "AWS_SECRET_ACCESS_KEY": addresses.secret_key,
         "AWS_REGION": addresses.s3_region,
     }
 
 
-def _start(local: Local) -> None:
+def _start(local: Local, traces: Mapping[str, str] | None) -> None:
     environ = {**os.environ, **local.environ, "AWS_DEFAULT_REGION": local.environ["AWS_REGION"]}
+    if traces is not None:
+        own = {name: value for name, value in environ.items() if not name.startswith("OTEL_")}
+        environ = {**own, **traces}
     for name, command in ((_SERVICE, "serve"), (_WORKER, "work")):
         argv = [sys.executable, "-m", "coordinator", command]
-        local.keeper.start(name, argv, env=environ, group=1, grace_s=30.0)
+        named = {} if traces is None else {"OTEL_SERVICE_NAME": name}
+        local.keeper.start(name, argv, env={**environ, **named}, group=1, grace_s=30.0)
     worker_url = f"http://127.0.0.1:{local.environ['COORDINATOR_WORKER_METRICS_PORT']}"
     # With its own key: a stranger's service on the same port would not know it.
     _await_answer(local, f"{local.url}/api/uploads?limit=1")

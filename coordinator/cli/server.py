@@ -2,49 +2,26 @@
 
 import asyncio
 import gc
-import os
 from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 import click
-import uvicorn
 
 from coordinator import settings as settings_module
 from coordinator.adapters import keys
 from coordinator.adapters.entropy import random_bytes
-from coordinator.adapters.migrations import migrate, pending
+from coordinator.adapters.migrations import migrate
 from coordinator.adapters.postgres import new_pool
 from coordinator.app import create_app
+from coordinator.cli.serving import serve
+from coordinator.cli.starting import claimed, learned, migrated, read_settings
 from coordinator.domain.keys import ENTROPY_BYTES, NewKey, Scope, hash_of, mint
-from coordinator.settings import Settings, SettingsError
-from coordinator.telemetry import configure_logs
+from coordinator.settings import Settings
+from coordinator.tracing.exporting import exporting
 from coordinator.worker.run import run
 
 T = TypeVar("T")
-
-_DRAIN_SECONDS: Final = 60
-
-
-def _settings() -> Settings:
-    try:
-        settings = settings_module.read(os.environ)
-    except SettingsError as exc:
-        raise click.UsageError(str(exc)) from exc
-    configure_logs(settings.log_level)
-    if region := os.environ.get("AWS_REGION"):
-        # What all other AWS tools read; botocore knows the older name only, and guesses without.
-        os.environ["AWS_DEFAULT_REGION"] = region
-    return settings
-
-
-def _migrated(settings: Settings) -> Settings:
-    """Refuse to start on a schema that is behind the code."""
-    if missing := _wait_for(pending(settings.database_url)):
-        raise click.ClickException(
-            f"the database lacks {', '.join(missing)}: run `coordinator migrate` first"
-        )
-    return settings
 
 
 def _wait_for(work: Coroutine[Any, Any, T]) -> T:
@@ -54,32 +31,27 @@ def _wait_for(work: Coroutine[Any, Any, T]) -> T:
 @click.command("serve")
 def serve_command() -> None:
     """Run the service against whatever the settings name."""
-    settings = _migrated(_settings())
-    app = create_app(settings)
+    settings = claimed(migrated(read_settings()))
+    app = create_app(settings, learned(settings))
     # What start-up made stays for good: no collection needs to look at it again.
     gc.collect()
     gc.freeze()
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
-    )
+    with exporting("coordinator-service"):
+        serve(app, settings)
 
 
 @click.command("work")
 def work_command() -> None:
     """Run a worker: jobs, hashing of objects, takeover of abandoned uploads."""
-    _wait_for(run(_migrated(_settings())))
+    settings = claimed(migrated(read_settings()))
+    with exporting("coordinator-worker"):
+        _wait_for(run(settings, learned(settings)))
 
 
 @click.command("migrate")
 def migrate_command() -> None:
     """Apply the migrations that are not applied yet."""
-    applied = _wait_for(migrate(_settings().database_url))
+    applied = _wait_for(migrate(read_settings().database_url))
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:
@@ -135,7 +107,7 @@ def create(*, name: str, tenant: str, user: str, scopes: tuple[str, ...], days: 
     wanted = tuple(Scope(scope) for scope in scopes)
     key = _wait_for(
         create_key(
-            _settings(), name=name, tenant=tenant, user=user, scopes=wanted, lifetime=lifetime
+            read_settings(), name=name, tenant=tenant, user=user, scopes=wanted, lifetime=lifetime
         )
     )
     click.echo(key.text)
@@ -149,7 +121,7 @@ def list_keys() -> None:
         async with new_pool(settings.database_url, max_size=1) as pool, pool.connection() as conn:
             return await keys.list_all(conn)
 
-    for row in _wait_for(read(_settings())):
+    for row in _wait_for(read(read_settings())):
         state = "revoked" if row.revoked_at else "live"
         ends = row.expires_at.isoformat() if row.expires_at else "never"
         scopes = ",".join(row.scopes) or "-"
@@ -167,7 +139,7 @@ def revoke(key_id: str) -> None:
         async with new_pool(settings.database_url, max_size=1) as pool, pool.connection() as conn:
             return await keys.revoke(conn, key_id)
 
-    if not _wait_for(write(_settings())):
+    if not _wait_for(write(read_settings())):
         raise click.ClickException("there is no live key with this id")
     click.echo(f"revoked {key_id}; services forget it within 5 s")
 

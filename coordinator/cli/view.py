@@ -12,7 +12,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
-from coordinator.sdk import Listener, Progress
+from coordinator.sdk import Event, Listener, PhaseChanged, Pipeline, Progress, Progressed
 
 _LINE_EVERY_S: Final = 5.0
 _DAY_S: Final = 86_400
@@ -41,6 +41,44 @@ def pace(progress: Progress) -> str:
     if progress.remaining_s > _DAY_S:
         return f"{rate}, more than a day left"
     return f"{rate}, {timedelta(seconds=round(progress.remaining_s))} left"
+
+
+def event_kind(event: Event) -> str:
+    """Name the event as the stream does."""
+    match event:
+        case Progressed():
+            return "progress"
+        case PhaseChanged():
+            return "phase"
+        case Pipeline():
+            return "jobs"
+
+
+def event_line(event: Event) -> str:
+    """Say in a line what an event of an upload tells.
+
+    >>> event_line(PhaseChanged(status="FAILED", reason="expired"))
+    'phase     FAILED (expired)'
+    """
+    match event:
+        case Progressed():
+            told = f"{event.uploaded} of {event.total} chunks, {event.percentage}%"
+        case PhaseChanged():
+            told = f"{event.status} ({event.reason})" if event.reason else event.status
+        case Pipeline():
+            told = ", ".join(f"{job.kind}: {job.status}" for job in event.jobs) or event.status
+    return f"{event_kind(event):<8}  {printable(told)}"
+
+
+def event_failed(event: Event) -> bool:
+    """Whether it says that the upload or one of its jobs has failed.
+
+    >>> event_failed(PhaseChanged(status="ASSEMBLING")), event_failed(Pipeline(status="failed"))
+    (False, True)
+    """
+    if isinstance(event, Progressed):
+        return False
+    return event.status in {"FAILED", "failed"}
 
 
 class Watch:

@@ -26,6 +26,9 @@ class State(StrEnum):
     FAILED = "failed"  # final: out of attempts, the error code stands
 
 
+ENDED: Final = frozenset({State.SUCCEEDED, State.FAILED})
+
+
 class PipelineStatus(StrEnum):
     """What a pipeline's jobs come to, taken together."""
 

@@ -56,6 +56,11 @@ def object_key(*, prefix: str, tenant: str, upload_id: str, file_name: str) -> s
     return f"{prefix}/{tenant}/{upload_id}/{key_name(file_name)}"
 
 
+def marker_key(prefix: str) -> str:
+    """Build the key of the object that says whose the prefix is. No tenant's name has a tilde."""
+    return f"{prefix}/~coordinator-installation"
+
+
 def manifest_key(key: str) -> str:
     """Build the key of the manifest that lies beside the object.
 

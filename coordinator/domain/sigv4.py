@@ -90,6 +90,17 @@ class SignedPart(_Discreet, frozen=True):
         return [("headers", self.headers)]
 
 
+class SignedGet(_Discreet, frozen=True):
+    """A URL to download from, a secret until it ends."""
+
+    url: str
+    expires_at: datetime
+
+    @override
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("expires_at", self.expires_at)]
+
+
 def aws_endpoint(region: str) -> str:
     """Return the regional endpoint; the global one redirects, which a signature does not survive.
 

@@ -52,6 +52,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     lease_until: datetime | None
     assembled_at: datetime | None
     auto_complete: bool = False
+    late_checksum: str | None = None
     created_at: datetime
     updated_at: datetime
     deadline: datetime
@@ -78,6 +79,11 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         return self.lease_until is not None and self.as_of < self.lease_until
 
     @property
+    def ran_out(self) -> bool:
+        """Whether its deadline has passed."""
+        return self.as_of >= self.deadline
+
+    @property
     def awaits_hashing(self) -> bool:
         """Whether the object stands in S3 and only the whole-file sha256 is unproven."""
         return self.phase is Phase.ASSEMBLING and self.assembled_at is not None
@@ -94,7 +100,7 @@ def check_signable(upload: Upload) -> Phase:
 
     """
     phase = after(upload.phase, Event.SIGN, reason=upload.reason)
-    if upload.as_of >= upload.deadline:
+    if upload.ran_out:
         raise UploadExpiredError
     return phase
 
@@ -116,7 +122,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Busy(msgspec.Struct, frozen=True):
-    """Somebody else holds the lease, or a worker is hashing the object."""
+    """Not now: somebody else holds the lease, a worker is hashing, or its client has time left."""
 
 
 def seal(
@@ -126,7 +132,8 @@ def seal(
 
     A repeated request gets what was reached, never "too late". A takeover of an abandoned
     attempt goes on with the intent that was committed first, except that an abort replaces a
-    completion: it ends in COMPLETED all the same if S3 has the object.
+    completion: it ends in COMPLETED all the same if S3 has the object. An expiry replaces nothing
+    and comes to nothing before the deadline.
 
     Raises:
         WrongPhaseError: it ended in another way than ``intent`` asks for.
@@ -139,9 +146,11 @@ def seal(
         return _ended(upload, intent)
     if upload.is_leased or upload.awaits_hashing:
         return Busy()
-    fresh = upload.phase is not Phase.ASSEMBLING
-    if intent is Intent.COMPLETE and fresh and upload.as_of >= upload.deadline:
-        raise UploadExpiredError
+    if upload.phase is not Phase.ASSEMBLING:
+        if intent is Intent.COMPLETE and upload.ran_out:
+            raise UploadExpiredError
+        if intent is Intent.EXPIRE and not upload.ran_out:
+            return Busy()
     committed = upload.intent or intent
     is_replaced = committed is Intent.COMPLETE and intent is Intent.ABORT
     return Seal(

@@ -194,6 +194,9 @@ async def _settle(stores: Stores, upload: Upload, content: Content, otherwise: E
 
 
 async def _delete(stores: Stores, upload: Upload) -> None:
+    """Delete under a fresh lease: whoever lost his has seen an object of yesterday."""
+    async with stores.pool.connection() as conn:
+        await leases.extend(conn, upload, lease=stores.lease)
     try:
         await stores.bucket.delete(upload.object_key)
     except (CoordinatorError, *NO_ANSWER) as exc:

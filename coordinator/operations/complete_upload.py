@@ -1,9 +1,13 @@
-"""Complete an upload, or abort it: take the lease, then drive."""
+"""Complete an upload, abort it or let it expire: take the lease, then drive."""
 
+from typing import Final
 from uuid import UUID
+
+from psycopg import OperationalError
 
 import manifests
 from coordinator.adapters import leases, uploads
+from coordinator.adapters.outlasting import outlasting
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.checksums import Declared
@@ -11,6 +15,9 @@ from coordinator.domain.phases import Intent
 from coordinator.domain.uploads import Busy, Ended, Owner, Upload, seal
 from coordinator.operations.drive_upload import drive_upload
 from coordinator.operations.prove_object import UnsettledError
+from coordinator.operations.verify_object import ACTOR
+
+_LAPSE_SECONDS: Final = 60.0  # after it, the lease is about to end by itself
 
 
 async def complete_upload(
@@ -73,6 +80,28 @@ async def abort_upload(stores: Stores, upload_id: UUID, owner: Owner, *, actor: 
     )
 
 
+async def expire_upload(stores: Stores, upload: Upload) -> Upload:
+    """End an upload whose deadline has passed and return it: FAILED, or COMPLETED if it is whole.
+
+    It comes back as it was where its deadline is yet to come or somebody else is at it; a
+    completion that came first goes on.
+
+    Raises:
+        WrongPhaseError: it is COMPLETED meanwhile.
+
+    """
+    return await _seal_and_drive(
+        stores,
+        upload.id,
+        Owner(upload.tenant, None),
+        Intent.EXPIRE,
+        checksum=None,
+        declared=Declared(),
+        manifest=None,
+        actor=ACTOR,
+    )
+
+
 async def _seal_and_drive(
     stores: Stores,
     upload_id: UUID,
@@ -90,8 +119,19 @@ async def _seal_and_drive(
         if isinstance(decision, Ended | Busy):
             return before
         upload = await leases.take(tx, upload_id, decision, lease=stores.lease)
+    await stores.ledger.notify(upload_id)
     try:
         return await drive_upload(stores, upload, manifest=manifest, actor=actor)
     except (UnsettledError, leases.LeaseLostError):
         # Still ASSEMBLING, by this attempt or by the one that took over.
         return upload
+    except OperationalError:
+        # Postgres went away between two calls to S3, so none is under way: once Postgres is back,
+        # whoever asks next need not wait for the lease.
+        await outlasting(lambda: _lapse(stores, upload), seconds=_LAPSE_SECONDS)
+        raise
+
+
+async def _lapse(stores: Stores, upload: Upload) -> None:
+    async with stores.pool.connection() as conn:
+        await leases.lapse(conn, upload)

@@ -5,7 +5,7 @@ does not answer stays ASSEMBLING until somebody takes over.
 """
 
 import manifests
-from coordinator import points
+from coordinator import points, tracing
 from coordinator.adapters import audit, leases, queue, signings
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.postgres import transaction
@@ -23,6 +23,7 @@ from coordinator.operations.reopen_upload import reopen_upload
 from coordinator.telemetry import UPLOADS, file_type_label
 
 
+@tracing.traced()
 async def drive_upload(
     stores: Stores,
     upload: Upload,
@@ -43,6 +44,13 @@ async def drive_upload(
         LeaseLostError: another attempt has taken over.
 
     """
+    tracing.describe(
+        {
+            tracing.UPLOAD_ID: upload.public_id,
+            tracing.INTENT: upload.intent or "",
+            tracing.ATTEMPT: upload.attempt,
+        }
+    )
     points.passed("sealed")
     async with stores.pool.connection() as conn:
         digests = await signings.read_digests(conn, upload.id)
@@ -86,7 +94,7 @@ async def _finish_or_hash(
 async def _abort(stores: Stores, upload: Upload, content: Content | None, *, actor: str) -> Upload:
     """Abort until S3 lists nothing, then look whether an earlier attempt had completed it."""
     if upload.multipart_id is not None:
-        await stores.bucket.abort(upload.object_key, upload.multipart_id, upload.plan)
+        await stores.bucket.abort(upload.object_key, upload.multipart_id)
     points.passed("multipart-aborted")
     if content and await look(stores, upload, content) is Finding.OURS:
         return await _finish_or_hash(stores, upload, content, actor=actor)

@@ -40,6 +40,7 @@ async def finish_upload(
         manifest_key(upload.object_key),
         manifests.canonical(document(upload, kept)),
         file_type="application/json",
+        token=upload.token,
     )
     points.passed("manifest-put")
     async with transaction(stores.pool) as tx:

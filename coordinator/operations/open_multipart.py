@@ -6,6 +6,7 @@ from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.errors import WrongPhaseError
 from coordinator.domain.uploads import Owner, Upload
+from coordinator.operations.drop_multipart import drop_multipart
 
 
 async def open_multipart(stores: Stores, upload: Upload) -> Upload:
@@ -30,7 +31,7 @@ async def open_multipart(stores: Stores, upload: Upload) -> Upload:
         current = stored or await uploads.read(tx, upload.id, Owner(upload.tenant, None))
     points.passed("multipart-stored" if stored else "multipart-lost-race")
     if stored is None:
-        await stores.bucket.abort(upload.object_key, multipart_id, upload.plan)
+        await drop_multipart(stores, upload.object_key, multipart_id)
     if current.multipart_id is None or not current.is_open:
         raise WrongPhaseError(phase=current.phase, event="sign chunks", reason=current.reason)
     return current

@@ -1,7 +1,8 @@
 """Open an upload, or find the one that is open already."""
 
+import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -12,12 +13,16 @@ from coordinator.adapters.postgres import Tx, transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain import ids, names
 from coordinator.domain.checksums import Declared
-from coordinator.domain.phases import Event, Phase, Reason, after
+from coordinator.domain.errors import UnavailableError, WrongPhaseError
+from coordinator.domain.phases import Intent, Phase
 from coordinator.domain.plan import Plan
 from coordinator.domain.uploads import Owner, Upload
+from coordinator.operations.complete_upload import expire_upload
 from coordinator.operations.open_multipart import open_multipart
 from coordinator.operations.read_progress import ledger_or_nothing
 from coordinator.telemetry import UPLOADS, file_type_label
+
+_PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 0)
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,11 +51,11 @@ async def open_upload(stores: Stores, wish: Wish) -> tuple[Upload, bool]:
 
     Raises:
         IdempotencyConflictError: the Idempotency-Key was used with another body.
+        UnavailableError: the same file's last upload is being ended, and that takes long.
 
     """
     new = _row_of(wish, stores)
-    async with transaction(stores.pool) as tx:
-        upload = await _bound(tx, wish, new.id) or await _insert_or_find(tx, wish, new)
+    upload = await _commit(stores, wish, new)
     resumed = upload.id != new.id
     if upload.phase in {Phase.INIT, Phase.UPLOADING}:
         upload = await open_multipart(stores, upload)
@@ -58,6 +63,35 @@ async def open_upload(stores: Stores, wish: Wish) -> tuple[Upload, bool]:
         UPLOADS.labels("opened", file_type_label(upload.file_type)).inc()
         await ledger_or_nothing(stores.ledger.open(upload))
     return upload, resumed
+
+
+class _EndingError(Exception):
+    """The owner's same file has an upload that is no use any more; nothing was written."""
+
+    def __init__(self, twin: Upload) -> None:
+        super().__init__(twin.public_id)
+        self.twin = twin
+
+
+async def _commit(stores: Stores, wish: Wish, new: uploads.NewUpload) -> Upload:
+    """Commit the new row, or find the open one; one that has run out is ended first."""
+    for pause in _PAUSES:
+        try:
+            async with transaction(stores.pool) as tx:
+                return await _bound(tx, wish, new.id) or await _insert_or_find(tx, wish, new)
+        except _EndingError as exc:
+            if await _is_ended(stores, exc.twin):
+                continue
+        await asyncio.sleep(pause)
+    raise UnavailableError("The last upload of this file is being ended. Open it again soon.")
+
+
+async def _is_ended(stores: Stores, twin: Upload) -> bool:
+    """End an upload that has run out, unless somebody else is at it."""
+    try:
+        return not (await expire_upload(stores, twin)).is_open
+    except WrongPhaseError:
+        return True  # COMPLETED meanwhile
 
 
 def _row_of(wish: Wish, stores: Stores) -> uploads.NewUpload:
@@ -109,7 +143,9 @@ async def _insert_or_find(tx: Tx, wish: Wish, new: uploads.NewUpload) -> Upload:
     upload = await uploads.insert(tx, new)
     while upload is None:
         twin = await uploads.lock_open_twin(tx, new)
-        if twin is not None and not _ran_out(twin):
+        if twin is not None:
+            if _is_ending(twin):
+                raise _EndingError(twin)
             if wish.idempotency_key is not None:
                 await idempotency.rebind(
                     tx,
@@ -119,9 +155,6 @@ async def _insert_or_find(tx: Tx, wish: Wish, new: uploads.NewUpload) -> Upload:
                     upload_id=twin.id,
                 )
             return twin
-        if twin is not None:
-            phase = after(twin.phase, Event.GIVE_UP)
-            await uploads.give_up(tx, twin.id, phase, Reason.EXPIRED)
         upload = await uploads.insert(tx, new)
     await audit.append(
         tx, "upload.opened", tenant=upload.tenant, actor=wish.actor, upload_id=upload.id
@@ -129,5 +162,8 @@ async def _insert_or_find(tx: Tx, wish: Wish, new: uploads.NewUpload) -> Upload:
     return upload
 
 
-def _ran_out(upload: Upload) -> bool:
-    return upload.phase is not Phase.ASSEMBLING and upload.as_of >= upload.deadline
+def _is_ending(twin: Upload) -> bool:
+    """Whether it takes no chunks any more and will most likely be FAILED."""
+    if twin.phase is Phase.ASSEMBLING:
+        return twin.intent is not Intent.COMPLETE and not twin.awaits_hashing
+    return twin.ran_out

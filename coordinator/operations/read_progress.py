@@ -61,7 +61,10 @@ async def read_progress(stores: Stores, upload: Upload, *, verify: bool = False)
 
 
 async def rebuild_ledger(stores: Stores, upload: Upload) -> dict[int, str]:
-    """Ask S3 which chunks it holds rightly, and let the ledger say the same."""
+    """Ask S3 which chunks it holds rightly, and let the ledger say the same.
+
+    While an upload is ASSEMBLING its ledger stays gone: it would take no reports of chunks.
+    """
     held: dict[int, str] = {}
     if upload.multipart_id is not None:
         async with stores.pool.connection() as conn:
@@ -73,5 +76,6 @@ async def rebuild_ledger(stores: Stores, upload: Upload) -> dict[int, str]:
         except MultipartGoneError:
             listed = []
         held = held_chunks(upload.plan, digests, listed)
-    await ledger_or_nothing(stores.ledger.rebuild(upload, held))
+    if upload.phase is not Phase.ASSEMBLING:
+        await ledger_or_nothing(stores.ledger.rebuild(upload, held))
     return held

@@ -2,19 +2,14 @@
 
 from collections.abc import Sequence
 
-import structlog
-
 from coordinator import points
 from coordinator.adapters import leases
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
-from coordinator.domain.errors import CoordinatorError
 from coordinator.domain.phases import Event, after
 from coordinator.domain.uploads import Upload
-from coordinator.operations.prove_object import NO_ANSWER
+from coordinator.operations.drop_multipart import drop_multipart
 from coordinator.operations.read_progress import ledger_or_nothing
-
-_log = structlog.get_logger(__name__)
 
 
 async def reopen_upload(
@@ -36,15 +31,5 @@ async def reopen_upload(
         await leases.reopen(tx, upload, phase, multipart_lost=multipart_lost, automatic=automatic)
     points.passed("reopened")
     await ledger_or_nothing(stores.ledger.clear(upload.id, missing))
-    if multipart_lost:
-        await _drop_multipart(stores, upload)
-
-
-async def _drop_multipart(stores: Stores, upload: Upload) -> None:
-    """Abort the multipart of a generation that is over; what fails here, a sweep does."""
-    if upload.multipart_id is None:
-        return
-    try:
-        await stores.bucket.abort(upload.object_key, upload.multipart_id, upload.plan)
-    except (CoordinatorError, *NO_ANSWER) as exc:
-        _log.warning("old multipart not aborted", error=type(exc).__name__)
+    if multipart_lost and upload.multipart_id is not None:
+        await drop_multipart(stores, upload.object_key, upload.multipart_id)

@@ -2,22 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from coordinator import points
-from coordinator.adapters import clock, signings
+from coordinator.adapters import signings
 from coordinator.adapters.stores import Stores
 from coordinator.domain import sigv4
-from coordinator.domain.errors import DigestConflictError, InvalidFieldError, UnavailableError
+from coordinator.domain.errors import DigestConflictError, InvalidFieldError
+from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Owner, Upload, check_signable
 from coordinator.operations.open_multipart import open_multipart
 from coordinator.operations.read_progress import ledger_or_nothing
 from coordinator.telemetry import SIGNING
-
-_SHORTEST: Final = timedelta(seconds=1)
 
 
 class ChunkToSign(msgspec.Struct, frozen=True):
@@ -59,6 +57,7 @@ async def sign_chunks(
         UploadExpiredError: its deadline has passed.
         InvalidFieldError: an index is out of range.
         DigestConflictError: a chunk was signed with another digest before; nothing was stored.
+        ClockOffError: S3 would refuse what is signed now; the digests are fixed all the same.
 
     """
     indexes = [chunk.index for chunk in asked]
@@ -72,6 +71,8 @@ async def sign_chunks(
     if signing.conflicts:
         raise DigestConflictError(signing.conflicts)
     points.passed("signed")
+    if upload.phase is Phase.INIT:
+        await stores.ledger.notify(upload_id)
     upload = await open_multipart(stores, upload)
     chunks = None if force else await ledger_or_nothing(stores.ledger.read(upload_id))
     known = chunks.uploaded if chunks else frozenset()
@@ -96,10 +97,7 @@ async def _sign(
 ) -> SignedBatch:
     assert upload.multipart_id is not None, "signed after open_multipart"
     plan = upload.plan
-    credentials = await stores.bucket.credentials()
-    at = clock.now()
-    if credentials.expires_at is not None and credentials.expires_at <= at + _SHORTEST:
-        raise UnavailableError("The service's AWS credentials are about to end. Try again.")
+    credentials, at = await stores.bucket.ready_to_sign()
     wanted = [chunk for chunk in asked if chunk.index not in known]
     with SIGNING.time():
         signed = sigv4.sign_parts(

@@ -6,7 +6,9 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from opentelemetry.trace import SpanKind
 
+from coordinator import tracing
 from coordinator.adapters import abandoned, queue, uploads
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
@@ -41,10 +43,12 @@ async def take_over_uploads(stores: Stores, *, patience: timedelta = _PATIENCE) 
     return len(found)
 
 
+@tracing.traced(SpanKind.CONSUMER)
 async def take_over(stores: Stores, upload_id: UUID) -> None:
     """Drive one sealed upload on, unless somebody else does; what fails is tried again later."""
     async with stores.pool.connection() as conn:
         upload = await uploads.read_any(conn, upload_id)
+    tracing.describe({tracing.UPLOAD_ID: upload.public_id})
     if upload.phase is not Phase.ASSEMBLING:
         return
     try:
@@ -66,3 +70,4 @@ async def take_over(stores: Stores, upload_id: UUID) -> None:
         _log.info("not completed", upload_id=upload.public_id, code=refusal.code)
     except Exception as exc:  # noqa: BLE001 - the next upload is tried, and this one again later
         _log.warning("not taken over", upload_id=upload.public_id, error=type(exc).__name__)
+        tracing.fail_current(exc)

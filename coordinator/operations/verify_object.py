@@ -8,8 +8,10 @@ import asyncio
 from typing import Final
 from uuid import UUID
 
+from opentelemetry.trace import SpanKind
+
 import manifests
-from coordinator import points
+from coordinator import points, tracing
 from coordinator.adapters import audit, leases, signings, uploads
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.postgres import transaction
@@ -19,6 +21,7 @@ from coordinator.domain.assembly import content_of
 from coordinator.domain.phases import Event, Reason, after
 from coordinator.domain.uploads import Upload, take_for_hashing
 from coordinator.operations.finish_upload import document, finish_upload
+from coordinator.operations.read_progress import ledger_or_nothing
 from coordinator.operations.reopen_upload import reopen_upload
 from coordinator.telemetry import UPLOADS, file_type_label
 
@@ -27,6 +30,7 @@ _RANGE: Final = 8 * 1024 * 1024
 ACTOR: Final = "worker"
 
 
+@tracing.traced(SpanKind.CONSUMER)
 async def verify_object(stores: Stores, upload_id: UUID) -> None:
     """Hash the object of an upload that awaits it, then complete or fail the upload.
 
@@ -44,6 +48,7 @@ async def verify_object(stores: Stores, upload_id: UUID) -> None:
             return
         upload = await leases.take(tx, upload_id, decision, lease=stores.lease)
         digests = await signings.read_digests(tx, upload_id)
+    tracing.describe({tracing.UPLOAD_ID: upload.public_id, tracing.ATTEMPT: upload.attempt})
     points.passed("hashing")
     content = content_of(upload.plan, digests)
     assert content is not None, "assembled from all digests"
@@ -56,6 +61,8 @@ async def verify_object(stores: Stores, upload_id: UUID) -> None:
         return
     points.passed("hashed")
     if verdict.wrong_chunks or verdict.size_difference:
+        async with stores.pool.connection() as conn:
+            await leases.extend(conn, upload, lease=stores.lease)
         await stores.bucket.delete(upload.object_key)
         points.passed("object-deleted")
         await reopen_upload(stores, upload, missing=every, multipart_lost=True)
@@ -108,5 +115,6 @@ async def _fail(stores: Stores, upload: Upload) -> None:
             tx, f"upload.{reason}", tenant=upload.tenant, actor=ACTOR, upload_id=upload.id
         )
     points.passed("failed")
+    await ledger_or_nothing(stores.ledger.forget(upload))
     UPLOADS.labels(reason, file_type_label(upload.file_type)).inc()
     await stores.bucket.delete(upload.object_key)

@@ -8,7 +8,7 @@
 Rule: imports ``manifests`` and no other package of the project.
 """
 
-from coordinator.sdk.answers import Completed, Job, Listed, Pipeline, Proof, Status
+from coordinator.sdk.answers import Completed, Job, Listed, Pipeline, Progressed, Proof, Status
 from coordinator.sdk.async_client import AsyncClient, AsyncHandle
 from coordinator.sdk.checking import check_file
 from coordinator.sdk.client import Client
@@ -25,6 +25,7 @@ from coordinator.sdk.errors import (
     UnreachableError,
     UploadFailedError,
 )
+from coordinator.sdk.events import Event, PhaseChanged
 from coordinator.sdk.handle import Handle
 from coordinator.sdk.progress import Listener, Progress, Stage
 
@@ -35,6 +36,7 @@ __all__ = [
     "ClientError",
     "Completed",
     "ConfigurationError",
+    "Event",
     "FileChangedError",
     "Handle",
     "Job",
@@ -42,9 +44,11 @@ __all__ = [
     "Listener",
     "MismatchError",
     "NotAFileError",
+    "PhaseChanged",
     "Pipeline",
     "ProblemError",
     "Progress",
+    "Progressed",
     "Proof",
     "Stage",
     "Status",

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 from coordinator.sdk.answers import Listed, Status
 from coordinator.sdk.client import Client
+from coordinator.sdk.events import Event
 from coordinator.sdk.handle import Handle
 from manifests import Manifest, Verdict
 
@@ -73,6 +74,16 @@ class AsyncClient:
     async def status(self, upload_id: str, *, verify: bool = False) -> Status:
         """Return what the service knows of an upload."""
         return await asyncio.to_thread(self._client.status, upload_id, verify=verify)
+
+    async def events(self, upload_id: str) -> AsyncIterator[Event]:
+        """Yield how an upload stands, then each change; see ``Client.events``.
+
+        Cancelled, its thread ends with the next event or heartbeat, within 15 seconds.
+        """
+        stop = threading.Event()
+        events = self._client.events(upload_id, stop=stop)
+        while (each := await _stoppable(stop, lambda: next(events, None))) is not None:
+            yield each
 
     async def list(self, *, phase: str | None = None) -> AsyncIterator[Listed]:
         """Yield the caller's uploads, newest first."""

@@ -11,6 +11,7 @@ from coordinator.sdk.answers import Listed, Status
 from coordinator.sdk.checking import check_file
 from coordinator.sdk.downloading import Downloading, local_name, read_manifest
 from coordinator.sdk.errors import ConfigurationError
+from coordinator.sdk.events import Event, follow
 from coordinator.sdk.handle import Handle
 from coordinator.sdk.progress import Listener
 from coordinator.sdk.service import Service
@@ -110,6 +111,21 @@ class Client:
     def status(self, upload_id: str, *, verify: bool = False) -> Status:
         """Return what the service knows of an upload; ``verify`` has it ask S3 first."""
         return self._service.status(upload_id, verify=verify)
+
+    def events(self, upload_id: str, *, stop: threading.Event | None = None) -> Iterator[Event]:
+        """Yield how an upload stands, then each change, until nothing will change any more.
+
+        That is after FAILED, or COMPLETED with all jobs over. Lost connections are made anew and
+        go on where they broke. ``stop`` ends it from another thread, within 15 seconds.
+
+        Raises:
+            ProblemError: there is no such upload, or the key has ended.
+            UnreachableError: the service cannot be reached.
+            StoppedError: ``stop`` was set.
+
+        """
+        stop = stop or self._stop
+        return follow(self._service.bound_to(stop), upload_id, stop)
 
     def list(self, *, phase: str | None = None) -> Iterator[Listed]:
         """Yield the caller's uploads, newest first, page by page as they are needed."""

@@ -6,7 +6,8 @@ Rule: every call may be sent twice; whatever is not safe to repeat does not belo
 import math
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
@@ -39,6 +40,7 @@ _FINAL_CODES: Final = frozenset({"store-refused", "clock-off"})
 # Before the first answer a wrong address is likelier than a restart.
 _FIRST_PATIENCE_S: Final = 3.0
 _PATIENCE_S: Final = 120.0
+_SILENCE_S: Final = 45.0  # of a stream of events: its heartbeats come every 15 s
 _SUCCESS: Final = range(200, 300)
 
 
@@ -142,6 +144,28 @@ class Service:
         answer = self._call("DELETE", f"/api/uploads/{_segment(upload_id)}")
         return answer.status_code != httpx.codes.ACCEPTED
 
+    @contextmanager
+    def events(self, upload_id: str, last: str | None) -> Iterator[Iterator[str] | None]:
+        """Open the stream of events after ``last``, line by line; ``None``: no more will come.
+
+        Tried once: whoever reads must be able to go on from anywhere, so it begins anew there, too.
+        """
+        path = f"/api/uploads/{_segment(upload_id)}/events"
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
+        timeout = httpx.Timeout(_SILENCE_S, connect=10.0)
+        with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
+            self._has_answered = True
+            if answer.status_code not in _SUCCESS:
+                answer.read()
+                raise _problem(answer)
+            is_over = answer.status_code == httpx.codes.NO_CONTENT
+            yield None if is_over else answer.iter_lines()
+
+    @property
+    def patience_s(self) -> float:
+        """For how long it makes sense to try."""
+        return _PATIENCE_S if self._has_answered else _FIRST_PATIENCE_S
+
     def _call(
         self,
         method: str,
@@ -152,9 +176,8 @@ class Service:
         headers: Mapping[str, str] | None = None,
         patience_s: float | None = None,
     ) -> httpx.Response:
-        if patience_s is None:
-            patience_s = _PATIENCE_S if self._has_answered else _FIRST_PATIENCE_S
-        patience = Patience(patience_s, self._stop)
+        patience = Patience(self.patience_s if patience_s is None else patience_s, self._stop)
+        is_first = patience_s is None and not self._has_answered
         request = self._http.build_request(method, path, content=body, params=params)
         request.headers.update(headers or {})
         if body is not None:
@@ -163,6 +186,9 @@ class Service:
             answer, failure = self._try(request)
             if failure is None:
                 return answer
+            if is_first and self._has_answered:
+                # It is there, only busy or without a store: that passes.
+                is_first, patience = False, Patience(self.patience_s, self._stop)
             retry_after = answer.headers.get("Retry-After")
             if not patience.pause(at_least=parse_retry_after(retry_after)):
                 raise failure
@@ -178,7 +204,7 @@ class Service:
         if answer.status_code in _SUCCESS:
             return answer, None
         failure = _problem(answer)
-        if not _is_passing(failure):
+        if not is_passing(failure):
             raise failure
         return answer, failure
 
@@ -194,7 +220,8 @@ def _address(text: str) -> str:
     return str(url).rstrip("/")
 
 
-def _is_passing(problem: ProblemError) -> bool:
+def is_passing(problem: ProblemError) -> bool:
+    """Whether the same request may be answered well in a while."""
     return problem.status in _RETRIED and problem.code not in _FINAL_CODES
 
 

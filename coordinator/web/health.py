@@ -1,14 +1,12 @@
 """``/healthz``, ``/readyz``, ``/metrics``: for machines that watch machines; no key needed."""
 
 from litestar import Response, get
-from litestar.di import NamedDependency
+from litestar.datastructures import State
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from coordinator.adapters import listing
-from coordinator.adapters.stores import Stores
 from coordinator.telemetry import ACTIVE_UPLOADS, REGISTRY
-from coordinator.web.problems import UNAVAILABLE
+from coordinator.web.pulse import Pulse
 from coordinator.web.shapes import Answer
 
 
@@ -33,26 +31,26 @@ async def healthz() -> Health:
 
 
 @get("/readyz", operation_id="readyz", summary="Ready", tags=["operation"])
-async def readyz(stores: NamedDependency[Stores]) -> Response[Readiness]:
-    """Answer 200 while Postgres answers, 503 otherwise. Redis is told of, and decides nothing."""
-    try:
-        async with stores.pool.connection(timeout=2.0) as conn:
-            await conn.execute("SELECT 1")
-        postgres = "ok"
-    except UNAVAILABLE:
-        postgres = "away"
-    redis = "ok" if await stores.ledger.answers() else "away"
+async def readyz(state: State) -> Response[Readiness]:
+    """Answer 200 while Postgres answers, 503 otherwise. Redis is told of, and decides nothing.
+
+    503 from SIGTERM on, too: requests are still served for COORDINATOR_DRAIN_SECONDS, and no
+    load balancer should send new ones.
+    """
+    if state.draining.is_set():
+        leaving = Readiness(status="draining", postgres="not asked", redis="not asked")
+        return Response(leaving, status_code=503)
+    pulse: Pulse = state.pulse
+    postgres, redis = ("ok" if it_answers else "away" for it_answers in await pulse.of_stores())
     ready = postgres == "ok"
     answer = Readiness(status="ready" if ready else "not ready", postgres=postgres, redis=redis)
     return Response(answer, status_code=200 if ready else 503)
 
 
 @get("/metrics", operation_id="metrics", summary="Metrics", tags=["operation"])
-async def metrics(stores: NamedDependency[Stores]) -> Response[bytes]:
+async def metrics(state: State) -> Response[bytes]:
     """Expose the metrics of this process; `active_uploads` is true for all of them."""
-    try:
-        async with stores.pool.connection(timeout=2.0) as conn:
-            ACTIVE_UPLOADS.set(await listing.count_open(conn))
-    except UNAVAILABLE:
-        ACTIVE_UPLOADS.set(float("nan"))
+    pulse: Pulse = state.pulse
+    count = await pulse.open_uploads()
+    ACTIVE_UPLOADS.set(float("nan") if count is None else count)
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

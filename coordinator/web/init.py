@@ -10,6 +10,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import Body, HeaderParameter
 
+from coordinator import tracing
 from coordinator.adapters.stores import Stores
 from coordinator.domain import names
 from coordinator.domain.checksums import parse_declared
@@ -127,6 +128,7 @@ async def init(
     """
     wish = _wish(data, caller, settings, idempotency_key, await request.body())
     upload, resumed = await open_upload(stores, wish)
+    tracing.describe({tracing.UPLOAD_ID: upload.public_id})
     if resumed:
         missing = (await read_progress(stores, upload)).missing
     else:

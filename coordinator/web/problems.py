@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from coordinator import tracing
 from coordinator.adapters.s3_answers import BusyError
 from coordinator.domain import errors
 from coordinator.web.observed import observe_unrouted
@@ -163,6 +164,7 @@ def s3_error(request: Request[Any, Any, Any], exc: ClientError) -> Response[byte
 def unexpected(request: Request[Any, Any, Any], exc: Exception) -> Response[bytes]:
     """Answer a fault of ours: log it whole, tell nothing."""
     _log.error("unexpected", exc_info=exc)
+    tracing.fail_current(exc)
     return problem(
         request,
         status=500,

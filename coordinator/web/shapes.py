@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from coordinator import tracing
 from coordinator.domain import ids
 from coordinator.domain.errors import UploadNotFoundError
 from coordinator.domain.jobs import Job, PipelineStatus, State
@@ -23,7 +24,7 @@ def stamp(moment: datetime) -> Timestamp:
 
 
 def known_upload(text: str) -> UUID:
-    """Read an upload's id, and let log lines of this request carry it.
+    """Read an upload's id, and let log lines and the span of this request carry it.
 
     Raises:
         UploadNotFoundError: it is no id of an upload, so there is no such upload.
@@ -33,6 +34,7 @@ def known_upload(text: str) -> UUID:
     if upload_id is None:
         raise UploadNotFoundError
     structlog.contextvars.bind_contextvars(upload_id=text)
+    tracing.describe({tracing.UPLOAD_ID: text})
     return upload_id
 
 

@@ -11,6 +11,7 @@ from litestar.params import Body
 from coordinator.adapters.stores import Stores
 from coordinator.domain.checksums import parse_digest
 from coordinator.domain.errors import (
+    ClockOffError,
     DigestConflictError,
     InvalidFieldError,
     MalformedJsonError,
@@ -91,6 +92,7 @@ _EXAMPLE: Final = {
         WrongPhaseError,
         DigestConflictError,
         UploadExpiredError,
+        ClockOffError,
     ),
 )
 async def urls(

@@ -91,7 +91,7 @@ def _answer(upload: Upload, progress: Progress, pipeline: Pipeline) -> StatusAns
         progress=ProgressAnswer.of_progress(progress),
         status=upload.phase,
         reason=upload.reason,
-        checksum=upload.checksum,
+        checksum=upload.checksum or upload.late_checksum,
         metadata=upload.metadata,
         auto_complete=upload.auto_complete,
         created_at=stamp(upload.created_at),

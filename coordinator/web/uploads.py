@@ -13,7 +13,12 @@ from coordinator.adapters import jobs as job_rows
 from coordinator.adapters import listing, signings, uploads
 from coordinator.adapters.stores import Stores
 from coordinator.domain import cursors
-from coordinator.domain.errors import InvalidFieldError, UploadNotFoundError, WrongPhaseError
+from coordinator.domain.errors import (
+    ClockOffError,
+    InvalidFieldError,
+    UploadNotFoundError,
+    WrongPhaseError,
+)
 from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Upload
 from coordinator.operations.finish_upload import document
@@ -79,6 +84,7 @@ class DownloadAnswer(Answer):
     url: str
     file_name: str
     file_size: int
+    expires_at: Timestamp
 
 
 @get(
@@ -204,7 +210,7 @@ async def jobs(
     summary="Download the object",
     tags=["uploads"],
     status_code=307,
-    responses=documented(UploadNotFoundError, WrongPhaseError),
+    responses=documented(UploadNotFoundError, WrongPhaseError, ClockOffError),
 )
 async def download(
     upload_id: FromPath[str],
@@ -223,11 +229,16 @@ async def download(
     if upload.phase is not Phase.COMPLETED:
         raise WrongPhaseError(phase=upload.phase, event="download", reason=upload.reason)
     lifetime = min(DOWNLOAD_LIFETIME, timedelta(seconds=settings.url_lifetime_seconds))
-    url = await stores.bucket.presign_get(
+    signed = await stores.bucket.presign_get(
         upload.object_key, file_name=upload.file_name, lifetime=lifetime
     )
     headers = {"Cache-Control": "no-store"}
     if "application/json" in request.headers.get("accept", ""):
-        answer = DownloadAnswer(url=url, file_name=upload.file_name, file_size=upload.size_bytes)
+        answer = DownloadAnswer(
+            url=signed.url,
+            file_name=upload.file_name,
+            file_size=upload.size_bytes,
+            expires_at=stamp(signed.expires_at),
+        )
         return Response(answer, status_code=200, headers=headers)
-    return Response(None, status_code=307, headers={**headers, "Location": url})
+    return Response(None, status_code=307, headers={**headers, "Location": signed.url})

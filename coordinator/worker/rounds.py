@@ -26,7 +26,7 @@ class Duty(NamedTuple):
 async def go_round(stores: Stores, work: Sequence[Duty], stopping: asyncio.Event) -> None:
     """Go through the duties until told to stop; the one at hand is finished first.
 
-    A duty that fails is tried again in the next round, and keeps no other from being done.
+    A duty that fails is tried again when it is due, and keeps no other from being done.
     """
     while not stopping.is_set():
         for duty in work:

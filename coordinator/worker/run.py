@@ -2,64 +2,76 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
-from procrastinate import App, PsycopgConnector
+from procrastinate import App
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status
 from prometheus_client import start_http_server
 
+from coordinator import tracing
 from coordinator.adapters import listing, queue
+from coordinator.adapters.queue_connector import PatientConnector
 from coordinator.adapters.stores import Stores, open_stores
+from coordinator.domain.capabilities import EVERYTHING, Capabilities
 from coordinator.operations.complete_by_itself import complete_missed
+from coordinator.operations.expire_uploads import expire_uploads
+from coordinator.operations.sweep_bucket import sweep_bucket
 from coordinator.operations.take_over_uploads import take_over, take_over_uploads
 from coordinator.operations.verify_object import verify_object
 from coordinator.settings import Settings
 from coordinator.telemetry import ACTIVE_UPLOADS, REGISTRY
 from coordinator.worker.rounds import Duty, go_round
 from coordinator.worker.run_job import run_job
+from coordinator.worker.stopping import HandedOn, leave, work_until_told
 
 _HEARTBEAT_SECONDS: Final = 30.0  # procrastinate's workers say every 10 s that they live
-_DRAIN_SECONDS: Final = 30.0
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, capabilities: Capabilities = EVERYTHING) -> None:
     """Work until SIGTERM or SIGINT, then finish what is under way, for at most 30 s."""
     if settings.worker_metrics_port:
         start_http_server(settings.worker_metrics_port, addr=settings.host, registry=REGISTRY)
-    async with open_stores(settings) as stores:
+    async with open_stores(settings, capabilities) as stores:
         app = _app(stores, settings)
         async with app.open_async():
-            stopping = asyncio.Event()
-            rounds = asyncio.create_task(go_round(stores, _duties(stores, app), stopping))
-            try:
-                await app.run_worker_async(
-                    concurrency=settings.worker_concurrency,
-                    shutdown_graceful_timeout=_DRAIN_SECONDS,
-                    fetch_job_polling_interval=2.0,
-                )
-            finally:
-                stopping.set()
-                await asyncio.wait({rounds}, timeout=_DRAIN_SECONDS)
-                rounds.cancel()
-                await asyncio.gather(rounds, return_exceptions=True)
+            await work_until_told(
+                app,
+                partial(_go_round, stores, app, settings.s3_prefix),
+                concurrency=settings.worker_concurrency,
+            )
+    await leave()
 
 
 def _app(stores: Stores, settings: Settings) -> App:
-    app = App(connector=PsycopgConnector(conninfo=settings.database_url, max_size=4))
+    app = App(connector=PatientConnector(settings.database_url))
 
-    @app.task(name=queue.RUN_JOB, queue="jobs")
-    async def _run_job(job_id: str) -> None:
-        await run_job(stores, settings, UUID(job_id))
+    @app.task(name=queue.RUN_JOB, queue="jobs", retry=HandedOn())
+    async def _run_job(job_id: str, trace: str | None = None) -> None:
+        with tracing.carried_on(trace):
+            await run_job(stores, settings, UUID(job_id))
 
-    @app.task(name=queue.VERIFY_OBJECT, queue="uploads")
-    async def _verify_object(upload_id: str) -> None:
-        await verify_object(stores, UUID(upload_id))
+    @app.task(name=queue.VERIFY_OBJECT, queue="uploads", retry=HandedOn())
+    async def _verify_object(upload_id: str, trace: str | None = None) -> None:
+        with tracing.carried_on(trace):
+            await verify_object(stores, UUID(upload_id))
 
-    @app.task(name=queue.COMPLETE_UPLOAD, queue="uploads")
-    async def _complete_upload(upload_id: str) -> None:
-        await take_over(stores, UUID(upload_id))
+    @app.task(name=queue.COMPLETE_UPLOAD, queue="uploads", retry=HandedOn())
+    async def _complete_upload(upload_id: str, trace: str | None = None) -> None:
+        with tracing.carried_on(trace):
+            await take_over(stores, UUID(upload_id))
 
     return app
+
+
+async def _go_round(stores: Stores, app: App, prefix: str, stopping: asyncio.Event) -> None:
+    """Go round in two loops: a sweep takes as long as it takes, and keeps no other duty waiting."""
+    sweep = Duty("sweep", partial(sweep_bucket, stores, prefix), every=timedelta(hours=1))
+    await asyncio.gather(
+        go_round(stores, _duties(stores, app), stopping), go_round(stores, [sweep], stopping)
+    )
 
 
 def _duties(stores: Stores, app: App) -> list[Duty]:
@@ -76,11 +88,16 @@ def _duties(stores: Stores, app: App) -> list[Duty]:
     async def rescue() -> None:
         stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_HEARTBEAT_SECONDS)
         for job in stalled:
-            await app.job_manager.retry_job(job)
+            try:
+                await app.job_manager.retry_job(job, retry_at=queue.AT_ONCE)
+            except UniqueViolation:
+                # The same was queued again meanwhile, and waits for the lock that this one holds.
+                await app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
 
     return [
         Duty("observe", observe),
         Duty("take-over", take_over_all),
         Duty("complete-missed", complete_unreported, every=timedelta(seconds=10)),
+        Duty("expire", partial(expire_uploads, stores), every=timedelta(seconds=10)),
         Duty("rescue", rescue, every=timedelta(seconds=10)),
     ]

@@ -17,6 +17,7 @@ from coordinator.adapters.bucket import Bucket, ObjectFacts
 from coordinator.adapters.s3_answers import BadPartsError, MultipartGoneError, ObjectExistsError
 from coordinator.domain import sigv4
 from coordinator.domain.assembly import AssemblyPart, assemble, held_chunks
+from coordinator.domain.errors import StoreRefusedError
 from coordinator.domain.plan import Plan
 from tests.builders import MIB, SMALLEST, some_bytes
 
@@ -89,6 +90,21 @@ async def test_an_object_is_assembled_and_proven_by_its_facts(
     assert (before, answered) == (None, root)
     assert await bucket.facts(multipart.key) == ObjectFacts("ours", SMALLEST + 3, root)
     assert await bucket.read(multipart.key, first=SMALLEST - 1, length=3) == chunks[0][-1:] + b"en"
+
+
+@pytest.mark.parametrize("s3_server", ["localstack"], indirect=True)  # SeaweedFS takes any size
+async def test_an_object_of_another_size_is_not_assembled(
+    bucket: Bucket, s3_http: httpx.AsyncClient
+) -> None:
+    """The size is said once more at completion, so that S3 itself refuses another."""
+    multipart = await _multipart(bucket, s3_http, Plan(9, 9))
+    await multipart.send({0: b"nine byte"})
+    parts = await multipart.assembly(_digests({0: b"nine byte"}))
+
+    with pytest.raises(StoreRefusedError):
+        await bucket.complete(multipart.key, multipart.id, parts, size_bytes=8)
+
+    assert await bucket.facts(multipart.key) is None
 
 
 async def test_every_part_sent_twice_is_one_chunk_each(
@@ -167,7 +183,7 @@ async def test_an_aborted_multipart_is_gone_for_every_call(
     parts = await multipart.assembly(_digests({0: b"one"}))
 
     for _ in range(2):
-        await bucket.abort(multipart.key, multipart.id, multipart.plan)
+        await bucket.abort(multipart.key, multipart.id)
 
     with pytest.raises(MultipartGoneError):
         await bucket.list_parts(multipart.key, multipart.id, multipart.plan)
@@ -184,7 +200,7 @@ async def test_aborting_leaves_the_assembled_object(
     await multipart.send({0: b"one"})
     await multipart.complete(await multipart.assembly(_digests({0: b"one"})))
 
-    await bucket.abort(multipart.key, multipart.id, multipart.plan)
+    await bucket.abort(multipart.key, multipart.id)
 
     assert await bucket.read(multipart.key, first=0, length=3) == b"one"
 

@@ -63,11 +63,15 @@ async def _sign(stores: Stores) -> SignedBatch:
     )
 
 
-def _read_url(batch: SignedBatch) -> tuple[str, str, datetime]:
-    """Read key, token and end out of a URL."""
+def _read_batch(batch: SignedBatch) -> tuple[str, str, datetime]:
     [chunk] = batch.chunks
     assert chunk.part is not None
-    query = {name: values[0] for name, values in parse_qs(urlsplit(chunk.part.url).query).items()}
+    return _read_url(chunk.part.url)
+
+
+def _read_url(url: str) -> tuple[str, str, datetime]:
+    """Read key, token and end out of a URL."""
+    query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
     start = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     end = start + timedelta(seconds=int(query["X-Amz-Expires"]))
     return query["X-Amz-Credential"].split("/")[0], query["X-Amz-Security-Token"], end
@@ -83,8 +87,28 @@ async def test_a_url_ends_with_its_credentials(
     async with open_stores(settings) as stores:
         batch = await _sign(stores)
 
-    assert _read_url(batch) == ("KEY0", "token0", end)
+    assert _read_batch(batch) == ("KEY0", "token0", end)
     assert batch.expires_at == end
+
+
+async def test_a_download_ends_with_its_credentials(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Botocore would sign for longer than S3 will honour."""
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=20)
+    _use_process(monkeypatch, tmp_path, end)
+
+    async with open_stores(settings) as stores:
+        short, long = [
+            await stores.bucket.presign_get("key", file_name="f", lifetime=lifetime)
+            for lifetime in (timedelta(minutes=5), timedelta(hours=1))
+        ]
+
+    [key, token, told] = _read_url(long.url)
+    assert (key, token, long.expires_at) == ("KEY0", "token0", end)
+    # botocore reads the clock a moment after us.
+    assert timedelta() <= told - end <= timedelta(seconds=1)
+    assert short.expires_at < end - timedelta(minutes=14)
 
 
 async def test_credentials_that_outlive_the_url_do_not_lengthen_it(
@@ -97,7 +121,7 @@ async def test_credentials_that_outlive_the_url_do_not_lengthen_it(
     async with open_stores(settings) as stores:
         batch = await _sign(stores)
 
-    assert _read_url(batch) == ("KEY0", "token0", batch.expires_at)
+    assert _read_batch(batch) == ("KEY0", "token0", batch.expires_at)
     assert before <= batch.expires_at - timedelta(hours=1) <= datetime.now(UTC)
 
 
@@ -112,5 +136,5 @@ async def test_credentials_about_to_end_are_renewed_before_signing(
     async with open_stores(settings) as stores:
         batch = await _sign(stores)
 
-    assert _read_url(batch) == ("KEY1", "token1", fresh)
+    assert _read_batch(batch) == ("KEY1", "token1", fresh)
     assert batch.expires_at == fresh

@@ -69,7 +69,7 @@ async def target(bucket: Bucket) -> AsyncIterator[Target]:
     ]
     yield Target(bucket, keys[0], numbers[0], keys[1], numbers[1])
     for key, number in zip(keys, numbers, strict=True):
-        await bucket.abort(key, number, _PLAN)
+        await bucket.abort(key, number)
 
 
 async def _send(s3_http: httpx.AsyncClient, put: Put) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -48,13 +49,20 @@ async def test_the_clock_is_read_once_the_lock_is_held(pool: Pool) -> None:
     assert locked.as_of > released
 
 
+async def _give_up(tx: Tx, upload_id: UUID, reason: Reason) -> None:
+    decision = seal(await uploads.lock_any(tx, upload_id), Intent.ABORT, Declared(), None)
+    assert isinstance(decision, Seal)
+    held = await leases.take(tx, upload_id, decision, lease=timedelta(minutes=1))
+    await leases.leave(tx, held, Phase.FAILED, reason=reason)
+
+
 async def test_a_holder_is_waited_for_and_its_change_is_seen(pool: Pool) -> None:
     """Deciding on a row as it was before the wait would undo what the other one did."""
     upload = await add_upload(pool)
     async with pool.connection() as waiter:
         async with transaction(pool) as holder:
             await uploads.lock_any(holder, upload.id)
-            await uploads.give_up(holder, upload.id, Phase.FAILED, Reason.EXPIRED)
+            await _give_up(holder, upload.id, Reason.EXPIRED)
             asked = asyncio.create_task(uploads.lock_any(waiter, upload.id))
             await until_waiting(pool, waiter)
         locked = await asked
@@ -140,7 +148,7 @@ async def test_an_ended_upload_is_no_twin(pool: Pool) -> None:
     """The same file may be uploaded again."""
     first = await add_upload(pool, checksum="sha256:x")
     async with transaction(pool) as tx:
-        await uploads.give_up(tx, first.id, Phase.FAILED, Reason.ABORTED)
+        await _give_up(tx, first.id, Reason.ABORTED)
 
     second = await add_upload(pool, checksum="sha256:x")
 

@@ -65,23 +65,24 @@ STANDS: Final[Mapping[str, dict[str, Any]]] = {
 
 BUSY, ENDED, LATE, WRONG, MISMATCH = "busy", "ended", "too late", "wrong phase", "mismatch"
 
-# What is decided for each intent: complete, complete after the deadline, abort, expire.
+# What is decided for each intent: complete and complete after the deadline, abort, expire and
+# expire after the deadline.
 DECISIONS: Final = {
-    "init": ("complete", LATE, "abort", "expire"),
-    "uploading": ("complete", LATE, "abort", "expire"),
-    "leased complete": (BUSY, BUSY, BUSY, BUSY),
-    "leased abort": (BUSY, BUSY, BUSY, BUSY),
-    "leased expire": (BUSY, BUSY, BUSY, BUSY),
-    "abandoned complete": ("complete", "complete", "abort", "complete"),
-    "abandoned abort": ("abort", "abort", "abort", "abort"),
-    "abandoned expire": ("expire", "expire", "expire", "expire"),
-    "unhashed": (BUSY, BUSY, BUSY, BUSY),
-    "hashing": (BUSY, BUSY, BUSY, BUSY),
-    "hashing abandoned": (BUSY, BUSY, BUSY, BUSY),
-    "completed": (ENDED, ENDED, WRONG, WRONG),
-    "failed aborted": (WRONG, WRONG, ENDED, ENDED),
-    "failed expired": (WRONG, WRONG, ENDED, ENDED),
-    "failed checksum-mismatch": (MISMATCH, MISMATCH, ENDED, ENDED),
+    "init": ("complete", LATE, "abort", BUSY, "expire"),
+    "uploading": ("complete", LATE, "abort", BUSY, "expire"),
+    "leased complete": (BUSY, BUSY, BUSY, BUSY, BUSY),
+    "leased abort": (BUSY, BUSY, BUSY, BUSY, BUSY),
+    "leased expire": (BUSY, BUSY, BUSY, BUSY, BUSY),
+    "abandoned complete": ("complete", "complete", "abort", "complete", "complete"),
+    "abandoned abort": ("abort", "abort", "abort", "abort", "abort"),
+    "abandoned expire": ("expire", "expire", "expire", "expire", "expire"),
+    "unhashed": (BUSY, BUSY, BUSY, BUSY, BUSY),
+    "hashing": (BUSY, BUSY, BUSY, BUSY, BUSY),
+    "hashing abandoned": (BUSY, BUSY, BUSY, BUSY, BUSY),
+    "completed": (ENDED, ENDED, WRONG, WRONG, WRONG),
+    "failed aborted": (WRONG, WRONG, ENDED, ENDED, ENDED),
+    "failed expired": (WRONG, WRONG, ENDED, ENDED, ENDED),
+    "failed checksum-mismatch": (MISMATCH, MISMATCH, ENDED, ENDED, ENDED),
 }
 CASES: Final = [
     (stands, intent, is_late, DECISIONS[stands][column])
@@ -92,7 +93,7 @@ CASES: Final = [
         (2, Intent.ABORT, False),
         (2, Intent.ABORT, True),
         (3, Intent.EXPIRE, False),
-        (3, Intent.EXPIRE, True),
+        (4, Intent.EXPIRE, True),
     )
 ]
 

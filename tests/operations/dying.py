@@ -46,4 +46,4 @@ async def abort_in_s3(stores: Stores, upload_id: str) -> None:
     """Abort the multipart behind the service's back, as a bucket's lifecycle rule does."""
     upload = await row_of(stores.pool, upload_id)
     assert upload.multipart_id is not None
-    await stores.bucket.abort(upload.object_key, upload.multipart_id, upload.plan)
+    await stores.bucket.abort(upload.object_key, upload.multipart_id)

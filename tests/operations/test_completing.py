@@ -13,6 +13,7 @@ from coordinator.domain import ids
 from coordinator.domain.jobs import Kind, job_id
 from coordinator.domain.names import manifest_key
 from coordinator.domain.phases import Phase
+from coordinator.settings import Settings
 from tests.builders import (
     MIB,
     SMALLEST,
@@ -30,15 +31,15 @@ from tests.builders import (
 )
 
 
-def _answer(stores: Stores, upload_id: str, chunks: list[bytes]) -> dict[str, Any]:
-    key = f"datasets/default/{upload_id}/data.bin"
+def _answer(settings: Settings, upload_id: str, chunks: list[bytes]) -> dict[str, Any]:
+    key = f"{settings.s3_prefix}/default/{upload_id}/data.bin"
     job = ids.encode(ids.JOB, job_id(uuid_of(upload_id), Kind.GENERATE_METADATA, {}))
     checksum = tree(chunks)
     return {
         "uploadId": upload_id,
         "status": "completed",
         "filePath": key,
-        "location": f"s3://{stores.bucket.name}/{key}",
+        "location": f"s3://{settings.s3_bucket}/{key}",
         "message": "Upload completed successfully, AI processing initiated",
         "manifest": {
             "root": checksum.removeprefix("sha256-tree:"),
@@ -93,6 +94,8 @@ async def test_a_file_of_any_size_is_completed(
     client: httpx.AsyncClient,
     s3_http: httpx.AsyncClient,
     stores: Stores,
+    settings: Settings,
+    *,
     size: int,
     chunk_size: int | None,
 ) -> None:
@@ -104,7 +107,7 @@ async def test_a_file_of_any_size_is_completed(
 
     answer = await complete(client, upload_id)
 
-    assert (answer.status_code, answer.json()) == (200, _answer(stores, upload_id, chunks))
+    assert (answer.status_code, answer.json()) == (200, _answer(settings, upload_id, chunks))
     assert await _written(stores, upload_id) == _once(upload_id)
     download = await client.get(f"/api/uploads/{upload_id}/download")
     assert (await s3_http.get(download.headers["location"])).content == data
@@ -130,20 +133,20 @@ async def test_the_manifest_lies_beside_the_object_and_is_the_one_we_answer(
 
 
 async def test_completing_again_answers_the_same_and_writes_nothing(
-    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores
+    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores, settings: Settings
 ) -> None:
     """The first answer may be lost on its way."""
     upload_id = await send_all(client, s3_http, [b"one chunk"])
 
     answers = [await complete(client, upload_id) for _ in range(3)]
 
-    expected = _answer(stores, upload_id, [b"one chunk"])
+    expected = _answer(settings, upload_id, [b"one chunk"])
     assert [(each.status_code, each.json()) for each in answers] == [(200, expected)] * 3
     assert await _written(stores, upload_id) == _once(upload_id)
 
 
 async def test_ten_completions_at_once_have_one_effect(
-    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores
+    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores, settings: Settings
 ) -> None:
     """One attempt holds the lease: two calls of S3 at once can corrupt an object (LocalStack)."""
     chunks = cut(some_bytes(SMALLEST + 1), SMALLEST)
@@ -151,7 +154,7 @@ async def test_ten_completions_at_once_have_one_effect(
 
     answers = await asyncio.gather(*(complete(client, upload_id) for _ in range(10)))
 
-    done = _answer(stores, upload_id, chunks)
+    done = _answer(settings, upload_id, chunks)
     busy = {
         "uploadId": upload_id,
         "status": "assembling",
@@ -166,7 +169,7 @@ async def test_ten_completions_at_once_have_one_effect(
 
 
 async def test_missing_chunks_are_named_and_the_upload_is_open_again(
-    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores
+    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, settings: Settings
 ) -> None:
     """Chunk 2 was reported and never sent: S3 knows better, and the ledger learns it."""
     chunks = dict(enumerate(cut(some_bytes(2 * SMALLEST + 3), SMALLEST)))
@@ -184,7 +187,7 @@ async def test_missing_chunks_are_named_and_the_upload_is_open_again(
     assert (refused.status_code, problem["code"]) == (409, "parts-missing")
     assert problem["missingChunks"] == seen["missingChunks"] == [0, 2]
     assert (seen["status"], seen["uploadedChunks"]) == ("UPLOADING", 1)
-    expected = _answer(stores, upload_id, list(chunks.values()))
+    expected = _answer(settings, upload_id, list(chunks.values()))
     assert (answer.status_code, answer.json()) == (200, expected)
 
 

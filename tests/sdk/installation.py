@@ -52,6 +52,17 @@ def installed(
     addresses: Addresses, folder: Path, *, database: str, public_endpoint: str = ""
 ) -> Iterator[Installation]:
     """Run service and worker on a database of their own until the block ends."""
+    environ, key = prepared(addresses, database=database, public_endpoint=public_endpoint)
+    with ExitStack() as stack:
+        url = stack.enter_context(serving(environ, folder))
+        stack.enter_context(process(environ, folder / "worker.log", "work"))
+        yield Installation(url, key, environ)
+
+
+def prepared(
+    addresses: Addresses, *, database: str, public_endpoint: str = ""
+) -> tuple[dict[str, str], str]:
+    """Make a migrated database; return the environment of processes on it, and an API key."""
     with psycopg.connect(addresses.database_url, autocommit=True) as conn:
         conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     base, _, _ = addresses.database_url.rpartition("/")
@@ -64,35 +75,42 @@ def installed(
         "COORDINATOR_S3_BUCKET": addresses.s3_bucket,
         "COORDINATOR_S3_PREFIX": database,
         "COORDINATOR_SECRET": "s" * 32,
+        "COORDINATOR_DRAIN_SECONDS": "0",
         "AWS_ACCESS_KEY_ID": addresses.access_key,
         "AWS_SECRET_ACCESS_KEY": addresses.secret_key,
         "AWS_REGION": addresses.s3_region,
         "AWS_DEFAULT_REGION": addresses.s3_region,
     }
     _run(environ, "migrate")
-    key = _run(environ, "keys", "create", "--name", "tests").strip()
-    with ExitStack() as stack:
-        url = stack.enter_context(serving(environ, folder))
-        stack.enter_context(_process(environ, folder / "worker.log", "work"))
-        yield Installation(url, key, environ)
+    return environ, _run(environ, "keys", "create", "--name", "tests").strip()
 
 
 @contextmanager
 def serving(environ: Mapping[str, str], folder: Path, **changes: str) -> Iterator[str]:
     """Run one more service, with other settings, until the block ends; yield its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = folder / f"service-{port}.log"
     own = {**environ, **changes, "COORDINATOR_PORT": str(port)}
     url = f"http://127.0.0.1:{port}"
-    with _process(own, log, "serve") as process:
-        deadline = time.monotonic() + _PATIENCE_S
-        while not _is_ready(url):
-            assert process.poll() is None, log.read_text()[-2000:]
-            assert time.monotonic() < deadline, f"the service did not start: {log}"
-            time.sleep(0.05)
+    with process(own, log, "serve") as service:
+        until_ready(url, service, log)
         yield url
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until_ready(url: str, service: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once the service is ready for requests."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while not _is_ready(url):
+        assert service.poll() is None, log.read_text()[-2000:]
+        assert time.monotonic() < deadline, f"the service did not start: {log}"
+        time.sleep(0.05)
 
 
 def _is_ready(url: str) -> bool:
@@ -111,23 +129,34 @@ def _run(environ: Mapping[str, str], *arguments: str) -> str:
 
 
 @contextmanager
-def _process(
+def process(
     environ: Mapping[str, str], log: Path, *arguments: str
 ) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
+    """Run a command of the coordinator until the block ends, then tell it to stop."""
+    running = start(environ, log, *arguments)
+    try:
+        yield running
+    finally:
+        end(running)
+
+
+def start(environ: Mapping[str, str], log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a command of the coordinator; what it writes is added to ``log``."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
             [*COORDINATOR, *arguments],
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
         )
+
+
+def end(running: subprocess.Popen[bytes], *, patience_s: float = 20.0) -> int:
+    """Tell it to stop, by force if it takes too long; return its exit code."""
+    running.send_signal(signal.SIGTERM)
     try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        return running.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        return running.wait()

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
+
+from tests.forwarding import Answer, Forwarding, Request, passing_to, serving
 
 _PATIENCE_S: Final = 60.0
 _BUSY: Final = b"<Error><Code>SlowDown</Code></Error>"
@@ -39,7 +39,7 @@ class Meddler:
     """Decides by ``plan(chunk, attempt)``, attempts counted from 0, and remembers what passed."""
 
     def __init__(self, upstream: str) -> None:
-        self.upstream = urlsplit(upstream).netloc
+        self.pass_on = passing_to(upstream)
         self.address = ""
         self._lock = threading.Lock()
         self.busy = 0
@@ -95,51 +95,41 @@ def meddling(upstream: str) -> Iterator[Meddler]:
     class Handler(_Handler):
         boss = meddler
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    meddler.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(Handler) as meddler.address:
         yield meddler
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Forwarding):
     boss: Meddler
 
-    def do_PUT(self) -> None:
+    @override
+    def serve(self) -> None:
         self.boss.count_busy(1)
         try:
-            self._meddle()
+            super().serve()
         finally:
             self.boss.count_busy(-1)
 
-    def _meddle(self) -> None:
-        query = parse_qs(urlsplit(self.path).query)
-        chunk = int(query["partNumber"][0]) - 1
-        length = int(self.headers["Content-Length"])
-        try:
-            body = bytearray(self.rfile.read(length))
-        except ConnectionError:
-            return
-        if len(body) < length:
-            # The client has died. S3 would wait for the rest for as long as we hold the line.
-            self.close_connection = True
-            return
+    @override
+    def meet(self, request: Request) -> None:
+        if request.method == "PUT":
+            self._meddle(request)
+        else:
+            self._pass_on(request)
+
+    def _meddle(self, request: Request) -> None:
+        chunk = int(request.query["partNumber"]) - 1
         if self.boss.pause_s:
             time.sleep(self.boss.pause_s)
         harm = self.boss.plan(chunk, self.boss.next_attempt(chunk))
         if not self._is_lost(harm):
             if harm is Harm.CORRUPT:
+                body = bytearray(request.body)
                 body[len(body) // 2] ^= 1
+                request = request._replace(body=bytes(body))
             if harm is Harm.LATE:
-                time.sleep(int(query["X-Amz-Expires"][0]) + 1.1)
-            self.boss.note(chunk, self._pass_on("PUT", bytes(body)))
+                time.sleep(int(request.query["X-Amz-Expires"]) + 1.1)
+            self.boss.note(chunk, self._pass_on(request))
 
     def _is_lost(self, harm: Harm) -> bool:
         """Do such harm that nothing arrives, and say whether that was asked for."""
@@ -147,45 +137,20 @@ class _Handler(BaseHTTPRequestHandler):
             case Harm.CUT:
                 self.close_connection = True
             case Harm.BUSY:
-                self._answer(503, {"Retry-After": "0"}, _BUSY)
+                self.answer(Answer(503, {"Retry-After": "0"}, _BUSY))
             case Harm.FORGET:
-                self._answer(200, {"ETag": '"forgotten"'}, b"")
+                self.answer(Answer(200, {"ETag": '"forgotten"'}, b""))
             case _:
                 return False
         return True
 
-    def do_GET(self) -> None:
-        self._pass_on("GET", b"")
-
-    def _pass_on(self, method: str, body: bytes) -> int:
-        upstream = http.client.HTTPConnection(self.boss.upstream, timeout=60)
+    def _pass_on(self, request: Request) -> int:
         try:
-            upstream.request(method, self.path, body or None, dict(self.headers))
-            answer = upstream.getresponse()
-            content = answer.read()
-            if method == "GET" and self.boss.corrupts_reading:
-                content = bytes(len(content))
-            self._answer(answer.status, dict(answer.headers), content)
+            answer = self.boss.pass_on(request)
         except (OSError, http.client.HTTPException):
             self.close_connection = True
             return 0
-        else:
-            return answer.status
-        finally:
-            upstream.close()
-
-    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.send_response_only(status)
-        for name, value in headers.items():
-            if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        try:
-            self.end_headers()
-            self.wfile.write(body)
-        except ConnectionError:
-            self.close_connection = True
-
-    @override
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+        if request.method == "GET" and self.boss.corrupts_reading:
+            answer = answer._replace(body=bytes(len(answer.body)))
+        self.answer(answer)
+        return answer.status

@@ -45,6 +45,7 @@ def settings(database_url: str, servers: Addresses, s3_server: S3Address) -> Set
             "COORDINATOR_REDIS_URL": servers.redis_url,
             "COORDINATOR_S3_ENDPOINT": s3_server.s3_endpoint,
             "COORDINATOR_S3_BUCKET": s3_server.s3_bucket,
+            "COORDINATOR_S3_PREFIX": f"test_{uuid4().hex}",
             "COORDINATOR_SECRET": "a secret of the tests, long enough for all",
             "COORDINATOR_POOL_SIZE": "4",
             "COORDINATOR_CORS_ORIGINS": ORIGIN,

@@ -17,6 +17,7 @@ from coordinator.domain.errors import (
 )
 from coordinator.domain.ids import UPLOAD, decode
 from coordinator.operations.verify_object import verify_object
+from coordinator.settings import Settings
 from tests.localstack import S3Address
 from tests.web.driving import (
     CHUNK,
@@ -45,14 +46,18 @@ async def _uploaded(client: httpx.AsyncClient, s3: httpx.AsyncClient) -> str:
 
 
 async def test_completion_answers_what_was_proven_and_answers_it_again(
-    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, s3_server: S3Address, tenant: str
+    client: httpx.AsyncClient,
+    s3_http: httpx.AsyncClient,
+    s3_server: S3Address,
+    settings: Settings,
+    tenant: str,
 ) -> None:
     """A client that lost the answer repeats the request: nothing happens twice."""
     upload_id = await _uploaded(client, s3_http)
 
     answers = [await complete(client, upload_id) for _ in "ab"]
 
-    path = f"datasets/{tenant}/{upload_id}/data.jsonl"
+    path = f"{settings.s3_prefix}/{tenant}/{upload_id}/data.jsonl"
     expected = {
         "uploadId": upload_id,
         "status": "completed",

@@ -56,6 +56,7 @@ async def test_the_body_of_the_requirements_opens_an_upload(client: httpx.AsyncC
             "uploadUrl": "/api/upload/urls",
             "expiresAt": TIME,
             "status": "INIT",
+            "autoComplete": False,
             "resumed": False,
             "missingChunks": list(range(15)),
         },

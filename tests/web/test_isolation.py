@@ -36,6 +36,7 @@ _ROUTES: Final[dict[tuple[str, str], str | dict[str, Any]]] = {
     ("get", "/api/uploads/{upload_id}/manifest"): {},
     ("get", "/api/uploads/{upload_id}/jobs"): {},
     ("get", "/api/uploads/{upload_id}/download"): {},
+    ("get", "/api/uploads/{upload_id}/events"): {},
     ("delete", "/api/uploads/{upload_id}"): {},
     ("get", "/healthz"): _OPEN,
     ("get", "/readyz"): _OPEN,

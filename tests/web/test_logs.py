@@ -92,6 +92,7 @@ def watched(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "COORDINATOR_REDIS_URL": servers.redis_url,
         "COORDINATOR_S3_ENDPOINT": servers.s3_endpoint,
         "COORDINATOR_S3_BUCKET": servers.s3_bucket,
+        "COORDINATOR_S3_PREFIX": database,
         "COORDINATOR_SECRET": "a canary of the service, to be found in no log",
         "COORDINATOR_LOG_LEVEL": "debug",
         "AWS_ACCESS_KEY_ID": servers.access_key,

@@ -11,6 +11,7 @@ from tests.web.driving import (
     CHUNK,
     JOB_ID,
     TEXT,
+    TIME,
     completed,
     cut,
     opened,
@@ -135,7 +136,7 @@ async def test_a_download_can_be_asked_for_as_json(
 
     assert (answer.status_code, answer.json()) == (
         200,
-        {"url": TEXT, "fileName": "data.jsonl", "fileSize": 3},
+        {"url": TEXT, "fileName": "data.jsonl", "fileSize": 3, "expiresAt": TIME},
     )
     assert (await s3_http.get(answer.json()["url"])).content == b"abc"
 

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from coordinator.settings import Settings
 from tests.web.driving import CHUNK, JOB_ID, TIME, completed, opened, root_of, sent, signed
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
@@ -35,6 +36,7 @@ async def test_an_open_upload_shows_all_its_fields(client: httpx.AsyncClient) ->
             "reason": None,
             "checksum": None,
             "metadata": metadata,
+            "autoComplete": False,
             "createdAt": TIME,
             "updatedAt": TIME,
             "expiresAt": TIME,
@@ -45,7 +47,7 @@ async def test_an_open_upload_shows_all_its_fields(client: httpx.AsyncClient) ->
 
 
 async def test_a_completed_upload_shows_its_object_and_jobs(
-    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, tenant: str
+    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, settings: Settings, tenant: str
 ) -> None:
     """`filePath` comes with COMPLETED: before, nothing is proven."""
     checksum = f"sha256-tree:{root_of([b'abc'])}"
@@ -59,7 +61,7 @@ async def test_a_completed_upload_shows_its_object_and_jobs(
         "missingChunks": [],
         "progress": {"uploaded": 1, "total": 1, "percentage": 100.0},
         "checksum": checksum,
-        "filePath": f"datasets/{tenant}/{upload_id}/data.jsonl",
+        "filePath": f"{settings.s3_prefix}/{tenant}/{upload_id}/data.jsonl",
         "aiPipeline": {
             "status": "initiated",
             "estimatedTime": None,
@@ -87,7 +89,7 @@ async def test_verify_asks_s3_and_repairs_the_ledger(
 
 
 async def test_a_name_in_any_script_is_kept_and_its_key_is_clean(
-    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, tenant: str
+    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, settings: Settings, tenant: str
 ) -> None:
     """People see the name they gave; S3 sees ASCII."""
     upload_id = await completed(client, s3_http, b"abc", fileName="Müller & Söhne 数据.jsonl")
@@ -96,5 +98,5 @@ async def test_a_name_in_any_script_is_kept_and_its_key_is_clean(
 
     assert (answer["fileName"], answer["filePath"]) == (
         "Müller & Söhne 数据.jsonl",
-        f"datasets/{tenant}/{upload_id}/Muller-Sohne.jsonl",
+        f"{settings.s3_prefix}/{tenant}/{upload_id}/Muller-Sohne.jsonl",
     )

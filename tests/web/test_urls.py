@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from coordinator.domain.errors import DigestConflictError, InvalidFieldError, WrongPhaseError
+from coordinator.settings import Settings
 from tests.localstack import S3Address
 from tests.web.driving import (
     CHUNK,
@@ -33,7 +34,7 @@ def _asked(upload_id: str, *digests: tuple[int, str], **more: object) -> dict[st
 
 
 async def test_a_chunk_is_answered_with_all_that_the_client_must_send(
-    client: httpx.AsyncClient, s3_server: S3Address, tenant: str
+    client: httpx.AsyncClient, s3_server: S3Address, settings: Settings, tenant: str
 ) -> None:
     """Only the sha256 is bound to the headers: never to the query, where S3 ignores it."""
     data = b"the last chunk"
@@ -64,7 +65,9 @@ async def test_a_chunk_is_answered_with_all_that_the_client_must_send(
     )
     url = urlsplit(answer.json()["chunks"][0]["url"])
     assert f"{url.scheme}://{url.netloc}" == s3_server.s3_endpoint
-    assert url.path == f"/{s3_server.s3_bucket}/datasets/{tenant}/{upload_id}/data.jsonl"
+    assert (
+        url.path == f"/{s3_server.s3_bucket}/{settings.s3_prefix}/{tenant}/{upload_id}/data.jsonl"
+    )
     query = {name: values[0] for name, values in parse_qs(url.query).items()}
     assert set(query) == {
         "X-Amz-Algorithm",

@@ -1,5 +1,5 @@
 --[[
-Forget chunks that S3 turned out not to hold.
+Forget chunks that S3 turned out not to hold; hint to watchers that the upload has moved on.
 
 KEYS[1]   head of the upload
 KEYS[2]   bitmap of uploaded chunks
@@ -7,6 +7,7 @@ ARGV[1..] indexes
 
 Returns   'cleared' | 'miss' when nothing is known of the upload
 ]]
+redis.call('PUBLISH', (KEYS[1]:gsub(':head$', ':changes')), 'state')
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return 'miss'
 end

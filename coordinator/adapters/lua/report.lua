@@ -1,5 +1,5 @@
 --[[
-Report chunks as uploaded or failed, after checking that the caller may.
+Report chunks as uploaded or failed, after checking that the caller may; hint at it to watchers.
 
 KEYS[1]   head of the upload: hash of tenant, user, phase, total, automatic
 KEYS[2]   bitmap of uploaded chunks
@@ -63,4 +63,5 @@ end
 for i = 1, #KEYS do
   redis.call('PEXPIRE', KEYS[i], ARGV[4])
 end
+redis.call('PUBLISH', (KEYS[1]:gsub(':head$', ':changes')), 'progress')
 return {'done', redis.call('BITCOUNT', KEYS[2]), total, head[5] or '0', unpack(words)}

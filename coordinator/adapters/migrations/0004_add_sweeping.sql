@@ -1,9 +1,9 @@
 -- What keeps uploads from being lost or left behind: sweeping, autoComplete, who owns the prefix.
 
 ALTER TABLE uploads
-  ADD COLUMN given_checksum text,                          -- what init declared, while complete declares more:
-  ADD COLUMN given_sha256   bytea,                         -- an upload that is opened again has these back
-  ADD COLUMN given_root     text,
+  ADD COLUMN late_checksum text,                           -- what complete declared; init's alone finds twins
+  ADD COLUMN given_sha256   bytea,                         -- what init declared, while complete declares more:
+  ADD COLUMN given_root     text,                          -- an upload that is opened again has these back
   ADD COLUMN auto_complete boolean NOT NULL DEFAULT false, -- the last report commits the intent
   ADD COLUMN looked_at     timestamptz,                    -- when S3 was last asked for a missed last report
   ADD COLUMN swept_at      timestamptz;                    -- FAILED, and S3 holds nothing of it any more

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 _APPLIED: Final = "SELECT name, sha256 FROM schema_migrations"
 _RECORD: Final = "INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)"
 _QUEUE: Final = "9000_procrastinate"
+_CONNECT_SECONDS: Final = 10
 
 
 class MigrationChangedError(Exception):
@@ -42,7 +43,9 @@ async def migrate(database_url: str) -> list[str]:
         MigrationChangedError: an applied file was edited afterwards.
 
     """
-    async with await AsyncConnection.connect(database_url) as conn:
+    async with await AsyncConnection.connect(
+        database_url, connect_timeout=_CONNECT_SECONDS
+    ) as conn:
         await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK_NUMBER])
         await conn.execute(_BEGIN)
         applied = await _read_applied(conn)
@@ -60,7 +63,9 @@ async def migrate(database_url: str) -> list[str]:
 
 async def pending(database_url: str) -> list[str]:
     """Return what :func:`migrate` would apply."""
-    async with await AsyncConnection.connect(database_url) as conn:
+    async with await AsyncConnection.connect(
+        database_url, connect_timeout=_CONNECT_SECONDS
+    ) as conn:
         cursor = await conn.execute("SELECT to_regclass('schema_migrations')")
         row = await cursor.fetchone()
         if row is None or row[0] is None:
