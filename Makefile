@@ -7,7 +7,7 @@ LOCKS := deploy/requirements
 SEEDS ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint check soak bench docs lock clean
+.PHONY: help demo run test lint check soak mutation bench docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 10
@@ -31,6 +31,9 @@ check: lint test ## What CI runs
 
 soak: .venv/dev-ready ## Kill -9 at every crash point, over SEEDS=40 seeds each, and judge what is left
 	$(BIN)/python -m tests.faults.soak --seeds $(SEEDS) $(ARGS)
+
+mutation: .venv/dev-ready .venv-localstack/ready ## Take out one check after the other, and see a test fail
+	$(BIN)/python -m tests.faults.mutation $(ARGS)
 
 bench: .venv/dev-ready ## Measure against the bars, side by side, and keep the table in docs/
 	$(BIN)/python -m tests.benchmarks $(ARGS)
