@@ -19,7 +19,7 @@ run: .venv/run-ready ## Run servers, service (port 3000) and worker until Ctrl-C
 	@exec $(BIN)/coordinator dev
 
 test: .venv/dev-ready .venv-localstack/ready ## Run the tests, on real servers
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/dev-ready ## Check format, lint, types and import contracts
 	$(BIN)/ruff format --check .

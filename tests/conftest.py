@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import httpx
@@ -23,7 +23,33 @@ from tests.localstack import S3Address
 
 pytest_plugins = ["tests.servers"]
 
+# These take longest: begun first, no worker waits for the last of them alone.
+_LONGEST: Final = (
+    "faults/test_stores_frozen",
+    "faults/test_rolling_restarts",
+    "faults/test_ten_thousand_chunks",
+    "faults/test_crash_points",
+    "embedded",
+    "faults",
+    "doctor",
+    "sdk",
+    "machine",
+    "tracing",
+    "docs",
+)
+
 MakeKey = Callable[..., Awaitable[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; the rest stays in its order."""
+
+    def rank(item: pytest.Item) -> int:
+        name = item.nodeid.removeprefix("tests/")
+        matches = (at for at, start in enumerate(_LONGEST) if name.startswith(start))
+        return next(matches, len(_LONGEST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")

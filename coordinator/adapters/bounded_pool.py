@@ -5,7 +5,8 @@ recovers), or it is silent (frozen, or the network is). All three end as ``Opera
 """
 
 import time
-from typing import Final, TypeVar
+import traceback
+from typing import Any, Final, Self, TypeVar
 
 from psycopg import AsyncConnection, OperationalError
 from psycopg.abc import PQGen
@@ -38,6 +39,20 @@ SELECT set_config('statement_timeout', %(statement)s, false),
 
 class BoundedConnection(AsyncConnection[Row]):
     """A connection that is closed when the server stays silent on it."""
+
+    @override
+    @classmethod
+    async def connect(cls, *args: Any, **kwargs: Any) -> Self:
+        """Connect; what failed is closed at once.
+
+        The traceback of a timeout holds psycopg's half-made connection until the next garbage
+        collection, and with it a socket for each attempt.
+        """
+        try:
+            return await super().connect(*args, **kwargs)
+        except OperationalError as exc:
+            traceback.clear_frames(exc.__traceback__)
+            raise
 
     @override
     async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:

