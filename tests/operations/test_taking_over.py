@@ -8,7 +8,10 @@ import pytest
 
 import manifests
 from coordinator.adapters.stores import Stores
+from coordinator.domain.assembly import Content
+from coordinator.domain.capabilities import Capabilities, Check
 from coordinator.domain.phases import Intent, Phase, Reason
+from coordinator.operations.prove_object import Finding, look
 from coordinator.operations.take_over_uploads import take_over_uploads
 from tests.builders import complete, open_upload, row_of, rows, send, send_all, status, tree
 from tests.operations.decoys import assemble_decoy
@@ -201,3 +204,25 @@ async def test_a_decoy_in_the_way_is_never_taken_nor_replaced(
     assert (row.phase, row.generation) == (Phase.UPLOADING, 1)
     assert kept == decoy
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("differs", "finding"),
+    [("nothing", Finding.OURS), ("size", Finding.DAMAGED), ("token", Finding.FOREIGN)],
+)
+async def test_where_s3_shows_no_root_token_and_size_must_do(
+    client: httpx.AsyncClient,
+    s3_http: httpx.AsyncClient,
+    stores: Stores,
+    differs: str,
+    finding: Finding,
+) -> None:
+    """The bytes are read afterwards; an object of another size is not even worth that."""
+    upload_id = await send_all(client, s3_http, [_BODY])
+    upload = await row_of(stores.pool, upload_id)
+    await assemble_decoy(stores, upload, _BODY, differs)
+    blind = stores._replace(capabilities=Capabilities(frozenset({Check.COMPOSITE_CHECKSUM})))
+
+    found = await look(blind, upload, Content(upload.plan, hashlib.sha256(_BODY).digest()))
+
+    assert found is finding

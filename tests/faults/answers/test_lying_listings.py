@@ -5,11 +5,13 @@ import pytest
 
 from coordinator.adapters.stores import Stores
 from coordinator.domain.phases import Phase
+from coordinator.operations.take_over_uploads import take_over_uploads
 from tests.builders import SMALLEST, complete, cut, row_of, send_all, some_bytes, status
 from tests.faults import listings
 from tests.faults.answers.proving import BODY, check_completed_once
 from tests.faults.hostile_s3 import COMPLETE, LIST, HostileS3
 from tests.localstack import S3Address
+from tests.operations.dying import assemble_in_s3, die_sealed
 
 _DATA = some_bytes(2 * SMALLEST + 9)
 _CHUNKS = cut(_DATA, SMALLEST)
@@ -29,6 +31,22 @@ async def test_a_stale_listing_asks_for_chunks_and_loses_none(
     assert (refused.status_code, refused.json()["missingChunks"]) == (409, [0])
     assert (row.phase, row.generation) == (Phase.UPLOADING, 1)
     assert (answer.status_code, s3.count(COMPLETE)) == (200, 1)
+    await check_completed_once(client, stores, s3, upload_id, BODY)
+
+
+async def test_a_takeover_proves_before_it_believes_a_listing(
+    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores, s3: HostileS3
+) -> None:
+    """The dead attempt had completed, and S3 still lists the parts: nothing is sent again."""
+    upload_id = await send_all(client, s3_http, [BODY])
+    await client.get(f"/api/upload/status/{upload_id}?verify=true")
+    await die_sealed(stores, upload_id)
+    await assemble_in_s3(stores, upload_id)
+    s3.harm(LIST, listings.stale, nth=None)
+
+    await take_over_uploads(stores)
+
+    assert s3.count(COMPLETE) == 1
     await check_completed_once(client, stores, s3, upload_id, BODY)
 
 
