@@ -57,6 +57,9 @@ def s3_server(request: pytest.FixtureRequest) -> S3Address:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give the run a folder; its workers are told which."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Begun in the background of a script. What tests start must end by Ctrl-C all the same.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     told = getattr(config, "workerinput", {}).get("servers_folder")
     if told is not None:
         config.stash[_FOLDER] = Path(told)
