@@ -103,8 +103,13 @@ def detect(head: bytes, file_name: str, file_type: str) -> Detected:
     """
     expected, packed = _expected(file_name, file_type)
     if head.startswith(b"\x1f\x8b"):
-        inner = _of_content(_gunzip(head), expected)
-        found = msgspec.structs.replace(inner, compression="gzip")
+        unpacked = _gunzip(head)
+        found = (
+            Detected(format=expected or "binary", basis="name")
+            if unpacked is None
+            else _of_content(unpacked, expected)
+        )
+        found = msgspec.structs.replace(found, compression="gzip")
     elif head.startswith(b"\x28\xb5\x2f\xfd"):
         found = Detected(format=expected or "binary", compression="zstd", basis="name")
     else:
@@ -122,12 +127,17 @@ def _expected(file_name: str, file_type: str) -> tuple[str | None, str | None]:
     return _EXTENSIONS.get(name.suffix[1:]) or _MEDIA_TYPES.get(media_type), packed
 
 
-def _gunzip(head: bytes) -> bytes:
-    """Unpack the beginning. What is broken further on shows when the whole is read."""
+def _gunzip(head: bytes) -> bytes | None:
+    """Unpack the beginning; ``None`` if nothing can be, which is not the same as empty.
+
+    What is broken further on shows when the whole is read.
+    """
+    unpacking = zlib.decompressobj(wbits=31)
     try:
-        return zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
+        content = unpacking.decompress(head, HEAD_BYTES)
     except zlib.error:
-        return b""
+        return None
+    return content if content or unpacking.eof else None
 
 
 def _of_content(head: bytes, expected: str | None) -> Detected:
