@@ -7,6 +7,8 @@ from psycopg.types.json import Jsonb
 
 from coordinator.adapters.postgres import Tx
 
+WORKER: Final = "worker"  # the actor, where nobody asked for it
+
 _APPEND: Final = """
 INSERT INTO audit (tenant, actor, action, upload_id, facts)
 VALUES (%(tenant)s, %(actor)s, %(action)s, %(upload_id)s, %(facts)s)

@@ -13,6 +13,7 @@ from coordinator.adapters.probing import (
     ProbeRefusedError,
     Tiny,
     is_denied,
+    outcome,
 )
 from coordinator.domain.examination import LACKING, OK, Result, Seen
 from coordinator.domain.permissions import CREDENTIALS, Action, action_in
@@ -36,10 +37,8 @@ async def try_actions(probe: Probe) -> Tried:
             await _try_on_object(probe, tiny, etag, tried)
     except ProbeRefusedError as exc:
         _note_refusal(exc.code, exc.detail, Action.PUT_OBJECT, tried)
-    except ClientError as exc:
-        tried[Action.PUT_OBJECT] = _unknown(exc)
-    except NO_ANSWER as exc:
-        tried[Action.PUT_OBJECT] = _unknown(exc)
+    except (ClientError, *NO_ANSWER) as exc:
+        tried[Action.PUT_OBJECT] = Seen(Result.UNKNOWN, outcome(exc))
     await _try_on_bucket(probe, tried)
     untried = Seen(Result.UNKNOWN, "Not tried: nothing could be written.")
     wanted = [action for action in Action if action in tried or not action.startswith("kms:")]
@@ -91,7 +90,7 @@ async def _try(action: Action, call: Awaitable[Any], tried: Tried) -> None:
             _note_refusal(error["Code"], error.get("Message", ""), action, tried)
             return
     except NO_ANSWER as exc:
-        tried[action] = _unknown(exc)
+        tried[action] = Seen(Result.UNKNOWN, outcome(exc))
         return
     tried.setdefault(action, OK)
 
@@ -101,9 +100,3 @@ def _note_refusal(code: str, message: str, action: Action, tried: Tried) -> None
         tried[action_in(message, otherwise=action)] = LACKING
     else:
         tried[action] = Seen(Result.UNKNOWN, f"S3 answered {code}.")
-
-
-def _unknown(exc: Exception) -> Seen:
-    if isinstance(exc, ClientError):
-        return Seen(Result.UNKNOWN, f"S3 answered {exc.response['Error']['Code']}.")
-    return Seen(Result.UNKNOWN, f"S3 gave no answer ({type(exc).__name__}).")

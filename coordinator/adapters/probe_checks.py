@@ -24,6 +24,7 @@ from coordinator.adapters.probing import (
     is_denied,
     is_fault,
     needed,
+    outcome,
 )
 from coordinator.domain.capabilities import DECISIVE, Check
 from coordinator.domain.examination import LACKING, OK, Result, Seen
@@ -118,13 +119,8 @@ async def _or_unknown(
     try:
         async with asyncio.timeout(SECONDS):
             return await find(probe)
-    except ProbeRefusedError as exc:
-        why = f"{exc}."
-    except ClientError as exc:
-        why = f"S3 answered {exc.response['Error']['Code']}."
-    except NO_ANSWER as exc:
-        why = f"S3 gave no answer ({type(exc).__name__})."
-    return dict.fromkeys(checks, Seen(Result.UNKNOWN, why))
+    except (ProbeRefusedError, ClientError, *NO_ANSWER) as exc:
+        return dict.fromkeys(checks, Seen(Result.UNKNOWN, outcome(exc)))
 
 
 async def _forge(probe: Probe, checks: frozenset[Check]) -> Found:
@@ -154,7 +150,7 @@ async def _refuses(call: Awaitable[object]) -> Seen:
         await call
     except ClientError as exc:
         if is_fault(exc) or is_denied(exc):
-            return Seen(Result.UNKNOWN, f"S3 answered {exc.response['Error']['Code']}.")
+            return Seen(Result.UNKNOWN, outcome(exc))
         return OK
     return LACKING
 

@@ -246,6 +246,15 @@ def needed(operation: str) -> Iterator[None]:
         raise ProbeRefusedError(operation, error["Code"], error.get("Message", "")) from exc
 
 
+def outcome(exc: Exception) -> str:
+    """Say what a call ended in that found nothing out; never with S3's message, which has keys."""
+    if isinstance(exc, ProbeRefusedError):
+        return f"{exc}."
+    if isinstance(exc, ClientError):
+        return f"S3 answered {exc.response['Error']['Code']}."
+    return f"S3 gave no answer ({type(exc).__name__})."
+
+
 def is_fault(exc: ClientError) -> bool:
     """Whether S3 failed, or wants to be asked later, and so refused nothing."""
     status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

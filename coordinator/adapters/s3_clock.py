@@ -38,6 +38,17 @@ class _Heard(NamedTuple):
     at: float
 
 
+def read_date(text: str) -> datetime:
+    """Read the Date of an answer, which is UTC whatever it calls it (RFC 9110, section 5.6.7).
+
+    Raises:
+        ValueError: it is no date.
+
+    """
+    date = parsedate_to_datetime(text)
+    return date.replace(tzinfo=date.tzinfo or UTC)
+
+
 class S3Clock:
     """S3's time as its last answer told it."""
 
@@ -58,8 +69,7 @@ class S3Clock:
             return
         headers = parsed_response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         with suppress(KeyError, ValueError):
-            date = parsedate_to_datetime(headers["date"])
-            self._heard = _Heard(date.replace(tzinfo=date.tzinfo or UTC), clock.elapsed())
+            self._heard = _Heard(read_date(headers["date"]), clock.elapsed())
 
     async def agreed(self, ask: Ask) -> datetime:
         """Return the host's time, to sign with, if S3 agrees. ``ask`` makes S3 answer anything.

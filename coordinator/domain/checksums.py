@@ -22,6 +22,9 @@ class Declared(msgspec.Struct, frozen=True):
     root: str | None = None
 
 
+NOTHING: Final = Declared()
+
+
 def parse_digest(text: str, *, field: str) -> bytes:
     """Read one sha256 of 64 lower-case hex digits.
 

@@ -50,6 +50,16 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     stops: bool = False
 
 
+def ok(name: str, group: Group, means: str) -> Line:
+    """Say that something is as it should be."""
+    return Line(name=name, group=group, result=Result.OK, means=means)
+
+
+def lacking(name: str, group: Group, means: str, *, do: str, stops: bool = False) -> Line:
+    """Say that something is not as it should be, and what to do."""
+    return Line(name=name, group=group, result=Result.LACKING, means=means, do=do, stops=stops)
+
+
 def unknown(name: str, group: Group, why: str, *, do: str, stops: bool = False) -> Line:
     """Say that something could not be found out."""
     return Line(name=name, group=group, result=Result.UNKNOWN, means=why, do=do, stops=stops)
@@ -62,12 +72,6 @@ def clock_line(
     seconds = ahead.total_seconds()
     told = f"This host's clock is {abs(seconds):.0f} s {'ahead' if seconds >= 0 else 'behind'}."
     if abs(ahead) <= tolerance:
-        return Line(name=name, group=Group.CLOCKS, result=Result.OK, means=told)
-    return Line(
-        name=name,
-        group=Group.CLOCKS,
-        result=Result.LACKING,
-        means=f"{told} {beyond}",
-        do="Let NTP set this host's clock.",
-        stops=stops,
-    )
+        return ok(name, Group.CLOCKS, told)
+    means, todo = f"{told} {beyond}", "Let NTP set this host's clock."
+    return lacking(name, Group.CLOCKS, means, do=todo, stops=stops)

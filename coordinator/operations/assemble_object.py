@@ -31,13 +31,9 @@ from coordinator.domain.assembly import (
 )
 from coordinator.domain.capabilities import Check
 from coordinator.domain.checksums import Declared
-from coordinator.domain.errors import (
-    CoordinatorError,
-    KeyTakenError,
-    PartsMissingError,
-    UnavailableError,
-)
+from coordinator.domain.errors import KeyTakenError, PartsMissingError, UnavailableError
 from coordinator.domain.uploads import Upload
+from coordinator.operations.delete_damaged import delete_damaged
 from coordinator.operations.prove_object import NO_ANSWER, Finding, UnsettledError, look
 
 _log = structlog.get_logger(__name__)
@@ -185,20 +181,9 @@ async def _settle(stores: Stores, upload: Upload, content: Content, otherwise: E
             return
         case Finding.DAMAGED:
             _log.error("S3 assembled a wrong object", upload_id=upload.public_id)
-            await _delete(stores, upload)
+            await delete_damaged(stores, upload)
             raise PartsLostError
         case Finding.FOREIGN if isinstance(otherwise, UnsettledError):
             raise KeyTakenError(upload.object_key)
         case _:
             raise otherwise
-
-
-async def _delete(stores: Stores, upload: Upload) -> None:
-    """Delete under a fresh lease: whoever lost his has seen an object of yesterday."""
-    async with stores.pool.connection() as conn:
-        await leases.extend(conn, upload, lease=stores.lease)
-    try:
-        await stores.bucket.delete(upload.object_key)
-    except (CoordinatorError, *NO_ANSWER) as exc:
-        raise UnsettledError(upload.public_id) from exc
-    points.passed("object-deleted")

@@ -18,8 +18,7 @@ from coordinator.domain.errors import UploadExpiredError
 from coordinator.domain.phases import Intent, Phase
 from coordinator.domain.uploads import Seal, Upload, seal
 from coordinator.operations.read_progress import ledger_or_nothing, rebuild_ledger
-
-_log = structlog.get_logger(__name__)
+from coordinator.operations.side_by_side import side_by_side
 
 
 async def commit_completion(stores: Stores, upload_id: UUID) -> bool:
@@ -55,12 +54,13 @@ async def complete_missed(stores: Stores, *, patience: timedelta = timedelta(sec
     """
     async with stores.pool.connection() as conn:
         found = await automatic.look_at_due(conn, patience=patience)
-    committed = 0
-    for upload in found:
-        try:
-            held = await rebuild_ledger(stores, upload)
-            if len(held) == upload.plan.chunk_count:
-                committed += await commit_completion(stores, upload.id)
-        except Exception as exc:  # noqa: BLE001 - the next upload is looked at, this one again later
-            _log.warning("not looked at", upload_id=upload.public_id, error=type(exc).__name__)
-    return committed
+    committed: list[UUID] = []
+
+    async def look(upload: Upload) -> None:
+        structlog.contextvars.bind_contextvars(upload_id=upload.public_id)
+        held = await rebuild_ledger(stores, upload)
+        if len(held) == upload.plan.chunk_count and await commit_completion(stores, upload.id):
+            committed.append(upload.id)
+
+    await side_by_side("look for a missed report", look, found)
+    return len(committed)

@@ -6,16 +6,15 @@ from uuid import UUID
 from psycopg import OperationalError
 
 import manifests
-from coordinator.adapters import leases, uploads
+from coordinator.adapters import audit, leases, uploads
 from coordinator.adapters.outlasting import outlasting
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
-from coordinator.domain.checksums import Declared
+from coordinator.domain.checksums import NOTHING, Declared
 from coordinator.domain.phases import Intent
 from coordinator.domain.uploads import Busy, Ended, Owner, Upload, seal
 from coordinator.operations.drive_upload import drive_upload
 from coordinator.operations.prove_object import UnsettledError
-from coordinator.operations.verify_object import ACTOR
 
 _LAPSE_SECONDS: Final = 60.0  # after it, the lease is about to end by itself
 
@@ -25,10 +24,10 @@ async def complete_upload(
     upload_id: UUID,
     owner: Owner,
     *,
-    checksum: str | None,
-    declared: Declared,
-    manifest: manifests.Manifest | None,
     actor: str,
+    checksum: str | None = None,
+    declared: Declared = NOTHING,
+    manifest: manifests.Manifest | None = None,
 ) -> Upload:
     """Complete the upload and return it: COMPLETED, or ASSEMBLING while somebody is at it.
 
@@ -51,10 +50,10 @@ async def complete_upload(
         upload_id,
         owner,
         Intent.COMPLETE,
+        actor=actor,
         checksum=checksum,
         declared=declared,
         manifest=manifest,
-        actor=actor,
     )
 
 
@@ -68,16 +67,7 @@ async def abort_upload(stores: Stores, upload_id: UUID, owner: Owner, *, actor: 
         WrongPhaseError: it is COMPLETED.
 
     """
-    return await _seal_and_drive(
-        stores,
-        upload_id,
-        owner,
-        Intent.ABORT,
-        checksum=None,
-        declared=Declared(),
-        manifest=None,
-        actor=actor,
-    )
+    return await _seal_and_drive(stores, upload_id, owner, Intent.ABORT, actor=actor)
 
 
 async def expire_upload(stores: Stores, upload: Upload) -> Upload:
@@ -90,16 +80,8 @@ async def expire_upload(stores: Stores, upload: Upload) -> Upload:
         WrongPhaseError: it is COMPLETED meanwhile.
 
     """
-    return await _seal_and_drive(
-        stores,
-        upload.id,
-        Owner(upload.tenant, None),
-        Intent.EXPIRE,
-        checksum=None,
-        declared=Declared(),
-        manifest=None,
-        actor=ACTOR,
-    )
+    owner = Owner(upload.tenant, None)
+    return await _seal_and_drive(stores, upload.id, owner, Intent.EXPIRE, actor=audit.WORKER)
 
 
 async def _seal_and_drive(
@@ -108,10 +90,10 @@ async def _seal_and_drive(
     owner: Owner,
     intent: Intent,
     *,
-    checksum: str | None,
-    declared: Declared,
-    manifest: manifests.Manifest | None,
     actor: str,
+    checksum: str | None = None,
+    declared: Declared = NOTHING,
+    manifest: manifests.Manifest | None = None,
 ) -> Upload:
     async with transaction(stores.pool) as tx:
         before = await uploads.lock(tx, upload_id, owner)

@@ -1,8 +1,7 @@
 """Examine the bucket: what S3 enforces, what browsers and rules may do, what is permitted."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import httpx
@@ -13,10 +12,10 @@ from coordinator.adapters.bucket_rules import UnreadableError, ask_as_page, read
 from coordinator.adapters.permissions import Tried, try_actions
 from coordinator.adapters.probe_checks import Found, probe_wholly
 from coordinator.adapters.probing import NO_ANSWER, Probe, ProbeRefusedError, code_of
-from coordinator.adapters.s3_clock import TOLERANCE
+from coordinator.adapters.s3_clock import TOLERANCE, read_date
 from coordinator.domain import bucket_rules
 from coordinator.domain.capabilities import ESSENTIAL, MEANINGS, Check
-from coordinator.domain.examination import Group, Line, Result, clock_line, unknown
+from coordinator.domain.examination import Group, Line, Result, clock_line, lacking, ok, unknown
 from coordinator.domain.permissions import NEEDS, Action
 from coordinator.settings import DAY, Settings
 
@@ -34,18 +33,17 @@ async def examine_bucket(
         answer = await probe.knock()
     except NO_ANSWER as exc:
         return [
-            Line(
-                name="s3-answers",
-                group=Group.S3,
-                result=Result.LACKING,
-                means=f"S3 does not answer ({type(exc).__name__}): nobody can upload or download.",
+            lacking(
+                "s3-answers",
+                Group.S3,
+                f"S3 does not answer ({type(exc).__name__}): nobody can upload or download.",
                 do="Start it, or set COORDINATOR_S3_ENDPOINT right.",
                 stops=True,
             )
         ]
     middle = before + (clock.now() - before) / 2
     return [
-        Line(name="s3-answers", group=Group.S3, result=Result.OK, means="S3 answers."),
+        ok("s3-answers", Group.S3, "S3 answers."),
         *_check_lines(await probe_wholly(probe), accepted),
         *await _examine_public_address(probe),
         *[await _examine_origin(probe, origin) for origin in settings.origins],
@@ -61,7 +59,7 @@ def _check_lines(found: Found, accepted: frozenset[Check]) -> Iterator[Line]:
         meaning, stops = MEANINGS[check], check in ESSENTIAL - accepted
         match seen.result:
             case Result.OK:
-                yield Line(name=check, group=Group.S3, result=Result.OK, means=meaning.enforced)
+                yield ok(check, Group.S3, meaning.enforced)
             case Result.UNKNOWN:
                 yield unknown(check, Group.S3, seen.why, do=_AGAIN, stops=stops)
             case Result.LACKING:
@@ -69,11 +67,10 @@ def _check_lines(found: Found, accepted: frozenset[Check]) -> Iterator[Line]:
                 if check in accepted & ESSENTIAL:
                     instead = "COORDINATOR_ACCEPTED_WEAKNESSES accepts that."
                     todo = "Nothing, while that is what you want."
-                yield Line(
-                    name=check,
-                    group=Group.S3,
-                    result=Result.LACKING,
-                    means=f"{meaning.lacking} {instead}",
+                yield lacking(
+                    check,
+                    Group.S3,
+                    f"{meaning.lacking} {instead}",
                     do=todo,
                     stops=stops,
                 )
@@ -92,13 +89,12 @@ async def _examine_public_address(probe: Probe) -> list[Line]:
         return [unknown(name, Group.BROWSERS, why, do="Try an upload from where clients are.")]
     if answer.is_success:
         means = "Part URLs work at the address that clients are given."
-        return [Line(name=name, group=Group.BROWSERS, result=Result.OK, means=means)]
+        return [ok(name, Group.BROWSERS, means)]
     return [
-        Line(
-            name=name,
-            group=Group.BROWSERS,
-            result=Result.LACKING,
-            means=f"Part URLs are refused at the address that clients get: {code_of(answer)}.",
+        lacking(
+            name,
+            Group.BROWSERS,
+            f"Part URLs are refused at the address that clients get: {code_of(answer)}.",
             do="Set COORDINATOR_S3_PUBLIC_ENDPOINT right; a proxy there must keep Host and path.",
         )
     ]
@@ -112,15 +108,14 @@ async def _examine_origin(probe: Probe, configured: str) -> Line:
     except _FAILURES as exc:
         return unknown(name, Group.BROWSERS, f"Not tried ({type(exc).__name__}).", do=_AGAIN)
     if missing := bucket_rules.lacks(answer, origin):
-        return Line(
-            name=name,
-            group=Group.BROWSERS,
-            result=Result.LACKING,
-            means="Pages of this origin cannot upload from the browser.",
+        return lacking(
+            name,
+            Group.BROWSERS,
+            "Pages of this origin cannot upload from the browser.",
             do=f"Add to the bucket's CORS rules: {'; '.join(missing)}.",
         )
     means = "Pages of this origin can upload, and read ETag and checksum."
-    return Line(name=name, group=Group.BROWSERS, result=Result.OK, means=means)
+    return ok(name, Group.BROWSERS, means)
 
 
 async def _examine_foreign_origin(probe: Probe, settings: Settings) -> Line:
@@ -131,15 +126,14 @@ async def _examine_foreign_origin(probe: Probe, settings: Settings) -> Line:
         return unknown(name, Group.BROWSERS, f"Not tried ({type(exc).__name__}).", do=_AGAIN)
     if not bucket_rules.lets_in(answer, _FOREIGN):
         means = "Pages of other origins cannot use a part URL that leaked to them."
-        return Line(name=name, group=Group.BROWSERS, result=Result.OK, means=means)
+        return ok(name, Group.BROWSERS, means)
     if "*" in settings.origins:
         means = "Pages of any origin may upload, as COORDINATOR_CORS_ORIGINS says too."
-        return Line(name=name, group=Group.BROWSERS, result=Result.OK, means=means)
-    return Line(
-        name=name,
-        group=Group.BROWSERS,
-        result=Result.LACKING,
-        means="Pages of any origin can use a part URL that leaked to them.",
+        return ok(name, Group.BROWSERS, means)
+    return lacking(
+        name,
+        Group.BROWSERS,
+        "Pages of any origin can use a part URL that leaked to them.",
         do="Name in the bucket's CORS rules the origins of COORDINATOR_CORS_ORIGINS only.",
     )
 
@@ -158,13 +152,12 @@ async def _examine_abort_rule(probe: Probe, settings: Settings) -> Line:
         return unknown(name, group, f"Not read ({type(exc).__name__}).", do=_AGAIN)
     if first is None:
         means = "Parts that nobody completes are removed by this service's workers alone."
-        return Line(name=name, group=group, result=Result.LACKING, means=means, do=todo)
+        return lacking(name, group, means, do=todo)
     if first <= lifetime:
-        return Line(
-            name=name,
-            group=group,
-            result=Result.LACKING,
-            means=f"S3 removes the chunks of uploads that are still open, after {first.days} days.",
+        return lacking(
+            name,
+            group,
+            f"S3 removes the chunks of uploads that are still open, after {first.days} days.",
             do=f"Let the lifecycle rule wait for {days} days, or shorten "
             "COORDINATOR_SESSION_LIFETIME_SECONDS.",
             stops=True,
@@ -172,7 +165,7 @@ async def _examine_abort_rule(probe: Probe, settings: Settings) -> Line:
     means = (
         f"S3 removes parts that nobody completes after {first.days} days, later than uploads end."
     )
-    return Line(name=name, group=group, result=Result.OK, means=means)
+    return ok(name, group, means)
 
 
 def _permission_lines(tried: Tried) -> Iterator[Line]:
@@ -204,12 +197,12 @@ def _stops(action: Action, result: Result) -> bool:
 def _clock_line(answer: httpx.Response, middle: datetime) -> Line:
     name = "clock-s3"
     try:
-        date = parsedate_to_datetime(answer.headers["date"])
+        date = read_date(answer.headers["date"])
     except (KeyError, ValueError):
         why = "S3 does not say what time it has."
         return unknown(name, Group.CLOCKS, why, do="Let NTP set this host's clock.")
     # It says whole seconds.
-    ahead = middle - (date.replace(tzinfo=date.tzinfo or UTC) + timedelta(seconds=0.5))
+    ahead = middle - (date + timedelta(seconds=0.5))
     return clock_line(
         name,
         ahead,

@@ -9,7 +9,7 @@ from psycopg.rows import DictRow, dict_row
 from coordinator.adapters import installation
 from coordinator.adapters.bucket import Bucket
 from coordinator.domain.errors import CoordinatorError
-from coordinator.domain.examination import Group, Line, Result, unknown
+from coordinator.domain.examination import Group, Line, lacking, ok, unknown
 from coordinator.operations.claim_prefix import PrefixTakenError, owner_of
 from coordinator.operations.prove_object import NO_ANSWER
 from coordinator.settings import Settings
@@ -36,15 +36,14 @@ async def examine_prefix(bucket: Bucket, settings: Settings) -> Line:
         means = "The prefix is this installation's: nobody else sweeps here."
     else:
         return _taken()
-    return Line(name=_NAME, group=Group.S3, result=Result.OK, means=means)
+    return ok(_NAME, Group.S3, means)
 
 
 def _taken() -> Line:
-    return Line(
-        name=_NAME,
-        group=Group.S3,
-        result=Result.LACKING,
-        means="The prefix is another installation's: the service does not start.",
+    return lacking(
+        _NAME,
+        Group.S3,
+        "The prefix is another installation's: the service does not start.",
         do="Set COORDINATOR_S3_PREFIX to a prefix that nobody else uses in this bucket.",
         stops=True,
     )

@@ -10,7 +10,7 @@ from coordinator.adapters import clock
 from coordinator.adapters.migrations import pending
 from coordinator.adapters.s3_clock import TOLERANCE
 from coordinator.adapters.server_facts import RedisFacts, ask_postgres, ask_redis
-from coordinator.domain.examination import Group, Line, Result, clock_line
+from coordinator.domain.examination import Group, Line, Result, clock_line, lacking, ok
 
 _OLDEST_POSTGRES: Final = 14
 _OLDEST_REDIS: Final = 7
@@ -26,22 +26,16 @@ async def examine_postgres(database_url: str) -> list[Line]:
         missing = await pending(database_url)
     except OperationalError as exc:
         return [
-            Line(
-                name="postgres-answers",
-                group=Group.POSTGRES,
-                result=Result.LACKING,
-                means=f"PostgreSQL does not let us in ({type(exc).__name__}): nothing works.",
+            lacking(
+                "postgres-answers",
+                Group.POSTGRES,
+                f"PostgreSQL does not let us in ({type(exc).__name__}): nothing works.",
                 do="Start it, or set COORDINATOR_DATABASE_URL right.",
                 stops=True,
             )
         ]
     return [
-        Line(
-            name="postgres-answers",
-            group=Group.POSTGRES,
-            result=Result.OK,
-            means="PostgreSQL answers.",
-        ),
+        ok("postgres-answers", Group.POSTGRES, "PostgreSQL answers."),
         postgres_version_line(facts.version),
         migrations_line(missing),
         clock_line(
@@ -60,12 +54,11 @@ def postgres_version_line(version: int) -> Line:
     major, minor = divmod(version, _POSTGRES_SCALE)
     means = f"PostgreSQL {major}.{minor}."
     if major >= _OLDEST_POSTGRES:
-        return Line(name=name, group=group, result=Result.OK, means=means)
-    return Line(
-        name=name,
-        group=group,
-        result=Result.LACKING,
-        means=f"{means} The service is made for {_OLDEST_POSTGRES} and newer.",
+        return ok(name, group, means)
+    return lacking(
+        name,
+        group,
+        f"{means} The service is made for {_OLDEST_POSTGRES} and newer.",
         do=f"Upgrade to PostgreSQL {_OLDEST_POSTGRES} or newer.",
         stops=True,
     )
@@ -76,12 +69,11 @@ def migrations_line(missing: Sequence[str]) -> Line:
     name, group = "migrations", Group.POSTGRES
     if not missing:
         means = "The schema is the one that this release needs."
-        return Line(name=name, group=group, result=Result.OK, means=means)
-    return Line(
-        name=name,
-        group=group,
-        result=Result.LACKING,
-        means=f"The schema is behind this release: {', '.join(missing)}.",
+        return ok(name, group, means)
+    return lacking(
+        name,
+        group,
+        f"The schema is behind this release: {', '.join(missing)}.",
         do="Run `coordinator migrate`.",
         stops=True,
     )
@@ -93,18 +85,17 @@ async def examine_redis(redis_url: str) -> list[Line]:
         facts = await ask_redis(redis_url)
     except (RedisError, OSError) as exc:
         return [
-            Line(
-                name="redis-answers",
-                group=Group.REDIS,
-                result=Result.LACKING,
-                means=f"Redis does not let us in ({type(exc).__name__}): progress is not shown and "
+            lacking(
+                "redis-answers",
+                Group.REDIS,
+                f"Redis does not let us in ({type(exc).__name__}): progress is not shown and "
                 "chunks cannot be reported; uploads still complete.",
                 do="Start it, or set COORDINATOR_REDIS_URL right.",
             )
         ]
     answers = f"{facts.product} answers."
     return [
-        Line(name="redis-answers", group=Group.REDIS, result=Result.OK, means=answers),
+        ok("redis-answers", Group.REDIS, answers),
         redis_version_line(facts),
         eviction_line(facts),
         persistence_line(facts),
@@ -120,12 +111,11 @@ def redis_version_line(facts: RedisFacts) -> Line:
         means = "The server does not say its version."
         return Line(name=name, group=group, result=Result.UNKNOWN, means=means)
     if int(major) >= _OLDEST_REDIS:
-        return Line(name=name, group=group, result=Result.OK, means=means)
-    return Line(
-        name=name,
-        group=group,
-        result=Result.LACKING,
-        means=f"{means} The service is made for {_OLDEST_REDIS} and newer.",
+        return ok(name, group, means)
+    return lacking(
+        name,
+        group,
+        f"{means} The service is made for {_OLDEST_REDIS} and newer.",
         do=f"Upgrade to Redis {_OLDEST_REDIS}, or to Valkey.",
     )
 
@@ -137,11 +127,10 @@ def eviction_line(facts: RedisFacts) -> Line:
         means = "The server does not say what it does when it is full."
         return Line(name=name, group=group, result=Result.UNKNOWN, means=means)
     if facts.limit_bytes and facts.eviction == "noeviction":
-        return Line(
-            name=name,
-            group=group,
-            result=Result.LACKING,
-            means="When Redis is full, chunks cannot be reported; uploads still complete.",
+        return lacking(
+            name,
+            group,
+            "When Redis is full, chunks cannot be reported; uploads still complete.",
             do="Set maxmemory-policy to volatile-lru: what is dropped is rebuilt from S3.",
         )
     means = (
@@ -149,7 +138,7 @@ def eviction_line(facts: RedisFacts) -> Line:
         if facts.limit_bytes
         else f"Redis has no limit of memory ({facts.eviction}); an upload needs 256 KiB at most."
     )
-    return Line(name=name, group=group, result=Result.OK, means=means)
+    return ok(name, group, means)
 
 
 def persistence_line(facts: RedisFacts) -> Line:
@@ -159,4 +148,4 @@ def persistence_line(facts: RedisFacts) -> Line:
         if facts.keeps_log or facts.saves_snapshots
         else "Redis forgets all when it restarts, which costs only time: all is rebuilt from S3."
     )
-    return Line(name="redis-persistence", group=Group.REDIS, result=Result.OK, means=means)
+    return ok("redis-persistence", Group.REDIS, means)

@@ -4,7 +4,6 @@ import structlog
 
 from coordinator.adapters import abandoned
 from coordinator.adapters.stores import Stores
-from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Upload
 from coordinator.operations.complete_upload import expire_upload
 from coordinator.operations.side_by_side import side_by_side
@@ -22,9 +21,10 @@ async def expire_uploads(stores: Stores) -> int:
         found = await abandoned.find_expired(conn)
 
     async def expire(upload: Upload) -> None:
+        structlog.contextvars.bind_contextvars(upload_id=upload.public_id)
         ended = await expire_upload(stores, upload)
-        if ended.phase in {Phase.FAILED, Phase.COMPLETED}:
-            _log.info("deadline passed", upload_id=upload.public_id, phase=ended.phase)
+        if not ended.is_open:
+            _log.info("deadline passed", phase=ended.phase)
 
     await side_by_side("expiry", expire, found)
     return len(found)

@@ -6,6 +6,7 @@ Only under the own prefix, and only while the marker object says that it is ours
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -45,11 +46,8 @@ async def sweep_bucket(
         return False
     quiet = stores.lease + stores.s3_deadline if quiet is None else quiet
 
-    async def sweep(upload: Upload) -> None:
-        await _sweep_upload(stores, upload)
-
     async for batch in leftovers.find(stores.pool, stores.bucket.name, quiet=quiet):
-        await side_by_side("sweep of an upload", sweep, batch)
+        await side_by_side("sweep of an upload", partial(_sweep_upload, stores), batch)
     await _drop_signings(stores)
     await _sweep_orphans(stores, prefix, older_than)
     await _sweep_probes(stores, prefix, older_than)
@@ -58,6 +56,7 @@ async def sweep_bucket(
 
 async def _sweep_upload(stores: Stores, upload: Upload) -> None:
     """Leave nothing of a FAILED upload; an object without its token is somebody else's."""
+    structlog.contextvars.bind_contextvars(upload_id=upload.public_id)
     bucket = stores.bucket
     if upload.multipart_id is not None:
         await bucket.abort(upload.object_key, upload.multipart_id)
@@ -66,7 +65,7 @@ async def _sweep_upload(stores: Stores, upload: Upload) -> None:
         if facts is not None and facts.token == upload.token:
             await bucket.delete(key)
             SWEPT.labels("object").inc()
-            _log.info("object of a failed upload deleted", upload_id=upload.public_id)
+            _log.info("object of a failed upload deleted")
     points.passed("leftovers-gone")
     async with transaction(stores.pool) as tx:
         await leftovers.mark_swept(tx, upload.id)

@@ -1,7 +1,7 @@
 """Take over uploads whose attempt to end them was abandoned: its lease ran out."""
 
-import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -9,19 +9,17 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from coordinator import tracing
-from coordinator.adapters import abandoned, queue, uploads
+from coordinator.adapters import abandoned, audit, queue, uploads
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
-from coordinator.domain.checksums import Declared
 from coordinator.domain.errors import CoordinatorError
 from coordinator.domain.phases import Phase
-from coordinator.domain.uploads import Owner, Upload
+from coordinator.domain.uploads import Owner
 from coordinator.operations.complete_upload import complete_upload
-from coordinator.operations.verify_object import ACTOR
+from coordinator.operations.side_by_side import side_by_side
 
 _log = structlog.get_logger(__name__)
 
-_AT_ONCE: Final = 4
 _PATIENCE: Final = timedelta(minutes=2)
 
 
@@ -33,13 +31,7 @@ async def take_over_uploads(stores: Stores, *, patience: timedelta = _PATIENCE) 
     """
     async with stores.pool.connection() as conn:
         found = await abandoned.find(conn, patience=patience)
-    places = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(upload: Upload) -> None:
-        async with places:
-            await take_over(stores, upload.id)
-
-    await asyncio.gather(*(one(upload) for upload in found))
+    await side_by_side("takeover", partial(take_over, stores), [upload.id for upload in found])
     return len(found)
 
 
@@ -56,15 +48,8 @@ async def take_over(stores: Stores, upload_id: UUID) -> None:
             async with transaction(stores.pool) as tx:
                 await queue.enqueue_verification(tx, upload.id)
         else:
-            await complete_upload(
-                stores,
-                upload.id,
-                Owner(upload.tenant, None),
-                checksum=None,
-                declared=Declared(),
-                manifest=None,
-                actor=ACTOR,
-            )
+            owner = Owner(upload.tenant, None)
+            await complete_upload(stores, upload.id, owner, actor=audit.WORKER)
     except CoordinatorError as refusal:
         # Most likely open again: its client is asked for chunks when it completes the next time.
         _log.info("not completed", upload_id=upload.public_id, code=refusal.code)

@@ -20,14 +20,13 @@ from coordinator.adapters.stores import Stores
 from coordinator.domain.assembly import content_of
 from coordinator.domain.phases import Event, Reason, after
 from coordinator.domain.uploads import Upload, take_for_hashing
+from coordinator.operations.delete_damaged import delete_damaged
 from coordinator.operations.finish_upload import document, finish_upload
 from coordinator.operations.read_progress import ledger_or_nothing
 from coordinator.operations.reopen_upload import reopen_upload
 from coordinator.telemetry import UPLOADS, file_type_label
 
 _RANGE: Final = 8 * 1024 * 1024
-
-ACTOR: Final = "worker"
 
 
 @tracing.traced(SpanKind.CONSUMER)
@@ -61,13 +60,10 @@ async def verify_object(stores: Stores, upload_id: UUID) -> None:
         return
     points.passed("hashed")
     if verdict.wrong_chunks or verdict.size_difference:
-        async with stores.pool.connection() as conn:
-            await leases.extend(conn, upload, lease=stores.lease)
-        await stores.bucket.delete(upload.object_key)
-        points.passed("object-deleted")
+        await delete_damaged(stores, upload)
         await reopen_upload(stores, upload, missing=every, multipart_lost=True)
     elif verdict.is_match:
-        await finish_upload(stores, upload, kept, actor=ACTOR)
+        await finish_upload(stores, upload, kept, actor=audit.WORKER)
     else:
         await _fail(stores, upload)
 
@@ -112,7 +108,7 @@ async def _fail(stores: Stores, upload: Upload) -> None:
     async with transaction(stores.pool) as tx:
         await leases.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)
         await audit.append(
-            tx, f"upload.{reason}", tenant=upload.tenant, actor=ACTOR, upload_id=upload.id
+            tx, f"upload.{reason}", tenant=upload.tenant, actor=audit.WORKER, upload_id=upload.id
         )
     points.passed("failed")
     await ledger_or_nothing(stores.ledger.forget(upload))

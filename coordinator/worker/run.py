@@ -79,12 +79,6 @@ def _duties(stores: Stores, app: App) -> list[Duty]:
         async with stores.pool.connection() as conn:
             ACTIVE_UPLOADS.set(await listing.count_open(conn))
 
-    async def take_over_all() -> None:
-        await take_over_uploads(stores)
-
-    async def complete_unreported() -> None:
-        await complete_missed(stores)
-
     async def rescue() -> None:
         stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_HEARTBEAT_SECONDS)
         for job in stalled:
@@ -96,8 +90,8 @@ def _duties(stores: Stores, app: App) -> list[Duty]:
 
     return [
         Duty("observe", observe),
-        Duty("take-over", take_over_all),
-        Duty("complete-missed", complete_unreported, every=timedelta(seconds=10)),
+        Duty("take-over", partial(take_over_uploads, stores)),
+        Duty("complete-missed", partial(complete_missed, stores), every=timedelta(seconds=10)),
         Duty("expire", partial(expire_uploads, stores), every=timedelta(seconds=10)),
         Duty("rescue", rescue, every=timedelta(seconds=10)),
     ]

@@ -37,9 +37,8 @@ async def run_job(stores: Stores, settings: Settings, job_id: UUID) -> None:
     if job is None or upload is None:
         return
     points.passed("job-started")
-    # Whoever completed the upload may have died before it dropped the ledger.
+    # Whoever completed the upload may have died before it dropped the ledger. It is a hint, too.
     await ledger_or_nothing(stores.ledger.forget(upload))
-    await stores.ledger.notify(job.upload_id)
     structlog.contextvars.bind_contextvars(upload_id=upload.public_id, kind=job.kind)
     tracing.describe(
         {

@@ -10,12 +10,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.faults.installation import Installation, breakable_installation, frozen
+from tests.faults.installation import Installation, frozen
 from tests.faults.uploading import as_promised, found, loaded
 from tests.faults.watching import Watch, connections, until, watched
 
-# An upload whose sealing was under way waits for its lease.
-_LEASES: Final = {"COORDINATOR_LEASE_SECONDS": "10", "COORDINATOR_S3_DEADLINE_SECONDS": "5"}
 _FREEZE_S: Final = 30.0
 _NOTICED_S: Final = 3.0  # by then readiness has noticed
 _RECOVERY_S: Final = 10.0
@@ -24,14 +22,6 @@ _AT_ONCE: Final = 40
 _POOL: Final = 10
 _QUEUE_POOL: Final = 5  # with the listener
 _ATTEMPTS: Final = 3  # to connect, of each pool; one that was given up is closed a little later
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Servers of our own, a service and a worker."""
-    folder = tmp_path_factory.mktemp("installation")
-    with breakable_installation(folder, **_LEASES) as running:
-        yield running
 
 
 @pytest.fixture

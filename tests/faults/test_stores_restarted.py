@@ -10,22 +10,12 @@ import pytest
 import redis
 
 from tests.builders import SMALLEST, cut, some_bytes
-from tests.faults.installation import Installation, breakable_installation
+from tests.faults.installation import Installation
 from tests.faults.uploading import as_promised, found, loaded
 from tests.faults.watching import until
 from tests.web.driving import a_file, sha256
 
-# An upload whose sealing was under way waits for its lease.
-_LEASES: Final = {"COORDINATOR_LEASE_SECONDS": "10", "COORDINATOR_S3_DEADLINE_SECONDS": "5"}
 _CHUNKS: Final = cut(some_bytes(SMALLEST + 3), SMALLEST)
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Servers of our own, a service and a worker."""
-    folder = tmp_path_factory.mktemp("installation")
-    with breakable_installation(folder, **_LEASES) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A whole upload with tracing on and logs at debug: what leaves the processes holds no secret."""
 
-import asyncio
 import json
-import os
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,15 +12,11 @@ import msgspec
 import psycopg
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from psycopg import sql
 
-from coordinator import settings as settings_module
-from coordinator.adapters.migrations import migrate
-from coordinator.cli.server import create_key
 from coordinator.cli.traces import read
 from coordinator.embedded import Addresses
 from tests.builders import uuid_of
-from tests.sdk.installation import process, serving
+from tests.sdk.installation import prepared, process, serving
 from tests.tracing.collector import collecting
 from tests.web.driving import CHUNK, a_file, cut, sha256
 
@@ -53,8 +47,12 @@ def _leaks(shown: bytes, secrets: Mapping[str, str]) -> list[str]:
 def shown(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """Run service and worker through one upload, and end them, so that nothing is held back."""
     folder = tmp_path_factory.mktemp("traced")
-    environ = _environ(servers)
-    key = asyncio.run(_prepared(environ))
+    environ, key = prepared(
+        servers,
+        database=f"traced_{uuid4().hex}",
+        COORDINATOR_SECRET="a canary of the service, to be found in no span",
+        COORDINATOR_LOG_LEVEL="debug",
+    )
     with collecting() as (url, bodies):
         environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
         with (
@@ -75,40 +73,6 @@ def shown(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Shown
     }
     logs = b"".join(path.read_bytes() for path in folder.glob("*.log"))
     return Shown(b"".join(bodies), logs, secrets, upload_id)
-
-
-def _environ(servers: Addresses) -> dict[str, str]:
-    database = f"traced_{uuid4().hex}"
-    with psycopg.connect(servers.database_url, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
-    own = ("COORDINATOR_", "AWS_", "OTEL_")
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(own)},
-        "COORDINATOR_DATABASE_URL": f"{servers.database_url.rpartition('/')[0]}/{database}",
-        "COORDINATOR_REDIS_URL": servers.redis_url,
-        "COORDINATOR_S3_ENDPOINT": servers.s3_endpoint,
-        "COORDINATOR_S3_BUCKET": servers.s3_bucket,
-        "COORDINATOR_S3_PREFIX": database,
-        "COORDINATOR_SECRET": "a canary of the service, to be found in no span",
-        "COORDINATOR_LOG_LEVEL": "debug",
-        "COORDINATOR_DRAIN_SECONDS": "0",
-        "AWS_ACCESS_KEY_ID": servers.access_key,
-        "AWS_SECRET_ACCESS_KEY": servers.secret_key,
-        "AWS_DEFAULT_REGION": servers.s3_region,
-    }
-
-
-async def _prepared(environ: dict[str, str]) -> str:
-    await migrate(environ["COORDINATOR_DATABASE_URL"])
-    key = await create_key(
-        settings_module.read(environ),
-        name="canary",
-        tenant="default",
-        user="alice",
-        scopes=(),
-        lifetime=None,
-    )
-    return key.text
 
 
 def _upload(http: httpx.Client) -> tuple[dict[str, str], str]:

@@ -1,8 +1,6 @@
 """Logs and everything else that is shown: JSON lines, and no secret in any of them."""
 
-import asyncio
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +11,9 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from psycopg import sql
 
-from coordinator import settings as settings_module
-from coordinator.adapters.migrations import migrate
-from coordinator.cli.server import create_key
 from coordinator.embedded import Addresses
-from tests.sdk.installation import Installation, serving
+from tests.sdk.installation import Installation, prepared, serving
 from tests.web.driving import a_file, sha256
 
 _FORGED: Final = "a%0d%0a%7b%22event%22%3a%22forged%22%7d%1b%5b31m"
@@ -83,41 +77,16 @@ class Watched:
 def watched(servers: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A process of its own: its standard error is what an operator collects."""
     folder = tmp_path_factory.mktemp("logs")
-    database = f"logs_{uuid4().hex}"
-    with psycopg.connect(servers.database_url, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
-    environ = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("COORDINATOR_", "AWS_"))},
-        "COORDINATOR_DATABASE_URL": f"{servers.database_url.rpartition('/')[0]}/{database}",
-        "COORDINATOR_REDIS_URL": servers.redis_url,
-        "COORDINATOR_S3_ENDPOINT": servers.s3_endpoint,
-        "COORDINATOR_S3_BUCKET": servers.s3_bucket,
-        "COORDINATOR_S3_PREFIX": database,
-        "COORDINATOR_SECRET": "a canary of the service, to be found in no log",
-        "COORDINATOR_LOG_LEVEL": "debug",
-        "AWS_ACCESS_KEY_ID": servers.access_key,
-        "AWS_SECRET_ACCESS_KEY": servers.secret_key,
-        "AWS_DEFAULT_REGION": servers.s3_region,
-    }
-    key = asyncio.run(_prepared(environ))
+    environ, key = prepared(
+        servers,
+        database=f"logs_{uuid4().hex}",
+        COORDINATOR_SECRET="a canary of the service, to be found in no log",
+        COORDINATOR_LOG_LEVEL="debug",
+    )
     with serving(environ, folder) as url:
         watching = Watched(Installation(url, key, environ), folder)
         yield watching
         watching.http.close()
-
-
-async def _prepared(environ: dict[str, str]) -> str:
-    """Migrate the database and make a key, without the price of two processes."""
-    await migrate(environ["COORDINATOR_DATABASE_URL"])
-    key = await create_key(
-        settings_module.read(environ),
-        name="canary",
-        tenant="default",
-        user="alice",
-        scopes=(),
-        lifetime=None,
-    )
-    return key.text
 
 
 def test_a_whole_upload_shows_no_secret(watched: Watched) -> None:
