@@ -87,6 +87,9 @@ async def test_a_worker_that_was_taken_for_dead_comes_back(pool: Pool, app: App,
 
     if step == "heartbeat":
         await app.job_manager.update_heartbeat(worker)
+        async with pool.connection() as conn:
+            known = await conn.execute("SELECT FROM procrastinate_workers WHERE id = %s", [worker])
+        assert known.rowcount == 1  # before a fetch would bring it back, too
     job = await app.job_manager.fetch_job(queues=None, worker_id=worker)
 
     assert job is not None

@@ -179,6 +179,27 @@ MUTANTS: Final = (
         "tests/operations/test_declared_checksums.py",
     ),
     Mutant(
+        "a damaged object is deleted under a fresh lease",
+        "coordinator/operations/delete_damaged.py",
+        "await leases.extend(conn, upload, lease=stores.lease)",
+        "pass",
+        "tests/faults/answers/test_stopped_processes.py",
+    ),
+    Mutant(
+        "a job's result waits for Postgres",
+        "coordinator/worker/run_job.py",
+        "await outlasting(lambda: _succeeded(stores, job, result))",
+        "await _succeeded(stores, job, result)",
+        "tests/operations/test_postgres_lost.py",
+    ),
+    Mutant(
+        "a worker that was taken for dead comes back",
+        "coordinator/adapters/queue_connector.py",
+        'if query == queries["update_heartbeat"]:',
+        "if False:",
+        "tests/adapters/test_queue_connector.py",
+    ),
+    Mutant(
         "the checksum's header is signed",
         "coordinator/domain/sigv4.py",
         "content-length;host;x-amz-checksum-sha256;x-amz-sdk-checksum-algorithm",

@@ -17,6 +17,7 @@ from tests.builders import (
     cut,
     row_of,
     rows,
+    send,
     send_all,
     some_bytes,
     tree,
@@ -64,6 +65,26 @@ async def test_a_whole_sha256_is_proven_by_the_worker(
     assert await _queued(stores) == ["verify_object", "run_job"]
     shown = (await complete(client, upload_id)).json()["manifest"]["checksum"]
     assert shown == f"sha256:{_WHOLE}"
+
+
+async def test_an_object_that_vanished_before_it_was_read_is_asked_for_again(
+    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores
+) -> None:
+    """Somebody deleted it in the bucket: the chunks can be sent again, nothing else is lost."""
+    upload_id = await send_all(client, s3_http, _CHUNKS, checksum=f"sha256:{_WHOLE}")
+    assert (await complete(client, upload_id)).status_code == 202
+    before = await row_of(stores.pool, upload_id)
+    await stores.bucket.delete(before.object_key)
+
+    await verify_object(stores, uuid_of(upload_id))
+    reopened = await row_of(stores.pool, upload_id)
+    await send(client, s3_http, upload_id, dict(enumerate(_CHUNKS)))
+    again = await complete(client, upload_id)
+    await verify_object(stores, uuid_of(upload_id))
+
+    assert (reopened.phase, reopened.generation) == (Phase.UPLOADING, 2)
+    assert again.status_code == 202
+    assert await _ended(stores, upload_id) == (Phase.COMPLETED, None, 1, 1)
 
 
 async def test_a_wrong_whole_sha256_fails_and_deletes(
