@@ -16,14 +16,17 @@ from litestar.openapi.spec import Components, SecurityScheme
 from coordinator.adapters.hints import open_hints
 from coordinator.adapters.stores import Stores, open_stores
 from coordinator.domain.capabilities import EVERYTHING, Capabilities
+from coordinator.operations.authenticate import Authenticator
 from coordinator.operations.watch_upload import open_watches
 from coordinator.settings import Settings
 from coordinator.web import complete, events, health, init, problems, report, sign, status, uploads
-from coordinator.web.auth import Keyring, provide_caller
+from coordinator.web.auth import provide_caller, provide_owner
 from coordinator.web.observed import Observed
 from coordinator.web.pulse import Pulse
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
+
+_MODULES: Final = (init, sign, report, status, complete, uploads, events, health)
 
 
 def create_app(settings: Settings, capabilities: Capabilities = EVERYTHING) -> Litestar:
@@ -36,7 +39,7 @@ def create_app(settings: Settings, capabilities: Capabilities = EVERYTHING) -> L
     async def resources(app: Litestar) -> AsyncGenerator[None]:
         async with open_stores(settings, capabilities) as stores:
             app.state.stores = stores
-            app.state.keyring = Keyring(stores.pool, secret=settings.secret)
+            app.state.authenticator = Authenticator(stores.pool, secret=settings.secret)
             app.state.background = set()
             app.state.pulse = Pulse(stores, app.state.background)
             app.state.draining = asyncio.Event()
@@ -55,27 +58,13 @@ def create_app(settings: Settings, capabilities: Capabilities = EVERYTHING) -> L
         return settings
 
     return Litestar(
-        route_handlers=[
-            init.init,
-            sign.urls,
-            report.chunk,
-            status.status,
-            complete.complete,
-            complete.abort,
-            uploads.list_uploads,
-            uploads.manifest,
-            uploads.jobs,
-            uploads.download,
-            events.events,
-            health.healthz,
-            health.readyz,
-            health.metrics,
-        ],
+        route_handlers=[route for module in _MODULES for route in module.ROUTES],
         lifespan=[resources],
         dependencies={
             "stores": Provide(provide_stores),
             "settings": Provide(provide_settings),
             "caller": Provide(provide_caller),
+            "owner": Provide(provide_owner),
         },
         middleware=[Observed()],
         exception_handlers=problems.HANDLERS,

@@ -16,7 +16,7 @@ from coordinator.adapters.migrations import migrate
 from coordinator.adapters.stores import Stores
 from coordinator.app import create_app
 from coordinator.cli.server import create_key
-from coordinator.domain.keys import Scope
+from coordinator.domain.access import Role, Scope
 from coordinator.embedded import Addresses
 from coordinator.settings import Settings
 from tests.localstack import S3Address
@@ -139,10 +139,20 @@ def make_key(settings: Settings) -> MakeKey:
     """Create API keys for a user, a tenant and scopes, and return their texts."""
 
     async def make(
-        *, user: str = "alice", tenant: str = "default", scopes: tuple[Scope, ...] = ()
+        *,
+        user: str = "alice",
+        tenant: str = "default",
+        roles: tuple[Role, ...] = (Role.UPLOADER,),
+        scopes: tuple[Scope, ...] = (),
     ) -> str:
         key = await create_key(
-            settings, name="test", tenant=tenant, user=user, scopes=scopes, lifetime=None
+            settings,
+            name="test",
+            tenant=tenant,
+            user=user,
+            roles=roles,
+            scopes=scopes,
+            lifetime=None,
         )
         return key.text
 

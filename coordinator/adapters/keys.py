@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from coordinator.adapters.postgres import Tx
-from coordinator.domain.keys import Scope
+from coordinator.domain.access import Role, Scope
 
 
 class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +17,7 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     tenant: str
     user_id: str
+    roles: list[Role]
     scopes: list[Scope]
     created_at: datetime
     expires_at: datetime | None
@@ -24,7 +25,8 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _FIND: Final = """
-SELECT id, name, tenant, user_id, scopes, created_at, expires_at, revoked_at, hash FROM api_keys
+SELECT id, name, tenant, user_id, roles, scopes, created_at, expires_at, revoked_at, hash
+  FROM api_keys
  WHERE id = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
 """
 
@@ -36,8 +38,8 @@ async def find_live(tx: Tx, key_id: str) -> tuple[KeyRow, bytes] | None:
 
 
 _ADD: Final = """
-INSERT INTO api_keys (id, hash, name, tenant, user_id, scopes, expires_at)
-VALUES (%(id)s, %(hash)s, %(name)s, %(tenant)s, %(user_id)s, %(scopes)s,
+INSERT INTO api_keys (id, hash, name, tenant, user_id, roles, scopes, expires_at)
+VALUES (%(id)s, %(hash)s, %(name)s, %(tenant)s, %(user_id)s, %(roles)s, %(scopes)s,
         clock_timestamp() + %(lifetime)s)
 """
 
@@ -50,6 +52,7 @@ async def add(
     name: str,
     tenant: str,
     user_id: str,
+    roles: Sequence[Role],
     scopes: Sequence[Scope],
     lifetime: timedelta | None,
 ) -> None:
@@ -60,6 +63,7 @@ async def add(
         "name": name,
         "tenant": tenant,
         "user_id": user_id,
+        "roles": list(roles),
         "scopes": list(scopes),
         "lifetime": lifetime,
     }
@@ -67,7 +71,8 @@ async def add(
 
 
 _LIST: Final = """
-SELECT id, name, tenant, user_id, scopes, created_at, expires_at, revoked_at FROM api_keys
+SELECT id, name, tenant, user_id, roles, scopes, created_at, expires_at, revoked_at
+  FROM api_keys
  ORDER BY created_at, id
 """
 

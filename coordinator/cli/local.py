@@ -17,7 +17,7 @@ import msgspec
 from coordinator import settings as settings_module
 from coordinator.adapters.migrations import migrate
 from coordinator.cli.server import create_key
-from coordinator.domain.keys import Scope
+from coordinator.domain.access import Role, Scope
 from coordinator.embedded import Addresses, running
 from coordinator.embedded.home import is_free, write_private
 from coordinator.embedded.keeper import Keeper
@@ -90,7 +90,8 @@ def running_locally(home: Path, *, traces: Mapping[str, str] | None = None) -> I
                 name="coordinator dev",
                 tenant="default",
                 user="default",
-                scopes=(Scope.ACT_AS,),
+                roles=(Role.UPLOADER, Role.ADMIN),
+                scopes=(Scope.ACT_AS, Scope.EVERY_TENANT),
                 lifetime=None,
             )
             kept.api_key = asyncio.run(key).text

@@ -16,7 +16,8 @@ from coordinator.adapters.postgres import new_pool
 from coordinator.app import create_app
 from coordinator.cli.serving import serve
 from coordinator.cli.starting import claimed, learned, migrated, read_settings
-from coordinator.domain.keys import ENTROPY_BYTES, NewKey, Scope, hash_of, mint
+from coordinator.domain.access import Role, Scope
+from coordinator.domain.keys import ENTROPY_BYTES, NewKey, hash_of, mint
 from coordinator.settings import Settings
 from coordinator.tracing.exporting import exporting
 from coordinator.worker.run import run
@@ -69,6 +70,7 @@ async def create_key(
     name: str,
     tenant: str,
     user: str,
+    roles: tuple[Role, ...] = (Role.UPLOADER,),
     scopes: tuple[Scope, ...],
     lifetime: timedelta | None,
 ) -> NewKey:
@@ -82,6 +84,7 @@ async def create_key(
             name=name,
             tenant=tenant,
             user_id=user,
+            roles=roles,
             scopes=scopes,
             lifetime=lifetime,
         )

@@ -67,15 +67,105 @@ class FileTooLargeError(CoordinatorError):
 
 
 class UnauthenticatedError(CoordinatorError):
-    """No key was given, or it is unknown, expired or revoked."""
+    """No key or token was given, or it is unknown, expired or revoked."""
 
     code = "unauthenticated"
 
 
 class ForbiddenError(CoordinatorError):
-    """The key is good but lacks a scope that the request needs."""
+    """The caller is known but lacks a scope that the request needs."""
 
     code = "scope-missing"
+
+
+class RoleMissingError(CoordinatorError):
+    """The caller is known but has none of the roles that the route needs."""
+
+    code = "role-missing"
+
+    def __init__(self, roles: Sequence[str]) -> None:
+        super().__init__(f"This needs the role {' or '.join(roles)}.", roles=list(roles))
+
+
+class RateLimitedError(CoordinatorError):
+    """Too many requests in a short time; ``Retry-After`` says when the next is answered."""
+
+    code = "rate-limited"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(
+            f"Too many requests. Try again in {retry_after_seconds} s.",
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
+class QuotaExceededError(CoordinatorError):
+    """The tenant has used up what it may use; ``quota`` names which, with its limit and its use."""
+
+    code = "quota-exceeded"
+
+    def __init__(self, quota: str, *, limit: int, used: int) -> None:
+        super().__init__(
+            f"The tenant's quota {quota} is used up ({used} of {limit}).",
+            quota=quota,
+            limit=limit,
+            used=used,
+        )
+
+
+class TypeNotAllowedError(CoordinatorError):
+    """The tenant may not upload files of this type."""
+
+    code = "type-not-allowed"
+
+    def __init__(self, detail: str, **facts: object) -> None:
+        super().__init__(detail, field="fileType", **facts)
+
+
+class HeldError(CoordinatorError):
+    """The upload is under a legal hold: nothing of it is removed until the hold is lifted."""
+
+    code = "held"
+
+    def __init__(self) -> None:
+        super().__init__("The upload is on hold. Lift the hold first.", field="uploadId")
+
+
+class KeyNotFoundError(CoordinatorError):
+    """There is no live API key with this id in the tenant."""
+
+    code = "key-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no live key with this id.", field="keyId")
+
+
+class JobNotFoundError(CoordinatorError):
+    """There is no such job, or it is somebody else's: the two look the same."""
+
+    code = "job-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no job with this id.", field="jobId")
+
+
+class JobNotFailedError(CoordinatorError):
+    """Only a failed job can be run again."""
+
+    code = "job-not-failed"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"The job is {state}, it has not failed.", state=state)
+
+
+class ErasureNotFoundError(CoordinatorError):
+    """There is no such erasure in the tenant."""
+
+    code = "erasure-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no erasure with this id.", field="erasureId")
 
 
 class UploadNotFoundError(CoordinatorError):

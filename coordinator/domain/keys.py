@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import re
 import zlib
-from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -16,12 +15,6 @@ ENTROPY_BYTES: Final = _ID_BYTES + _SECRET_BYTES
 
 # The letters that id, secret and checksum come to.
 _KEY: Final = re.compile(r"ck_([a-z2-7]{13})_([a-z2-7]{52})([a-z2-7]{7})")
-
-
-class Scope(StrEnum):
-    """What a key may do beyond its own user's uploads."""
-
-    ACT_AS = "act-as"
 
 
 class NewKey(msgspec.Struct, frozen=True):

@@ -19,10 +19,14 @@ from coordinator.domain.plan import Plan
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Whose uploads are meant: one user's, or with no user everybody's in the tenant."""
+    """Whose uploads are meant: one user's, or with no user everybody's in the tenant.
+
+    ``only``: of these no other than this one exists for whoever asks.
+    """
 
     tenant: str
     user: str | None
+    only: UUID | None = None
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,10 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     assembled_at: datetime | None
     auto_complete: bool = False
     late_checksum: str | None = None
+    hold: str | None = None
+    erasing_since: datetime | None = None
+    archived_at: datetime | None = None
+    detected_type: str | None = None
     created_at: datetime
     updated_at: datetime
     deadline: datetime

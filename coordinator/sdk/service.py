@@ -144,6 +144,19 @@ class Service:
         answer = self._call("DELETE", f"/api/uploads/{_segment(upload_id)}")
         return answer.status_code != httpx.codes.ACCEPTED
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send what no other method is for; ``body`` is sent as JSON. ``path`` must be safe."""
+        encoded = None if body is None else msgspec.json.encode(body)
+        return self._call(method, path, body=encoded, params=params, headers=headers)
+
     @contextmanager
     def events(self, upload_id: str, last: str | None) -> Iterator[Iterator[str] | None]:
         """Open the stream of events after ``last``, line by line; ``None``: no more will come.

@@ -1,7 +1,5 @@
-"""Who calls: API keys as bearer tokens (RFC 6750)."""
+"""Who may call a route: authentication, then the table of :mod:`coordinator.domain.access`."""
 
-import hmac
-import time
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -9,96 +7,111 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from coordinator.adapters import keys
-from coordinator.adapters.postgres import Pool
-from coordinator.domain.errors import ForbiddenError, UnauthenticatedError
-from coordinator.domain.keys import Scope, hash_of, id_of
+from coordinator.domain.access import NEEDS_SCOPE, Action, Caller, Scope, reach, roles_for
+from coordinator.domain.errors import ForbiddenError, RoleMissingError, UnauthenticatedError
+from coordinator.domain.limits import RouteClass
 from coordinator.domain.uploads import Owner
-
-_CACHE_SECONDS: Final = 5.0  # a revoked key ends within this time, in every process
-_CACHE_KEYS: Final = 10_000
+from coordinator.operations.authenticate import HOW, Authenticator
+from coordinator.web.documented import operation_for
 
 UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$(?!\n)")]
 
-
-class Caller(msgspec.Struct, frozen=True):
-    """Whoever sent the request, proven by a key."""
-
-    key_id: str
-    tenant: str
-    user_id: str
-    scopes: frozenset[Scope]
-
-    @property
-    def owner(self) -> Owner:
-        """Whose uploads it may touch: its own, or with ``act-as`` its tenant's."""
-        return Owner(self.tenant, None if Scope.ACT_AS in self.scopes else self.user_id)
-
-    def user_for(self, wished: str | None) -> str:
-        """Return the user that a new upload belongs to.
-
-        Raises:
-            ForbiddenError: another user is named, and the key lacks ``act-as``.
-
-        """
-        if wished is None or wished == self.user_id:
-            return self.user_id
-        if Scope.ACT_AS not in self.scopes:
-            raise ForbiddenError(
-                "Naming a userId needs a key with the scope act-as.",
-                field="userId",
-                scope=Scope.ACT_AS,
-            )
-        return wished
+_ACTION: Final = "action"
+_CLASS: Final = "route_class"
 
 
-class Keyring:
-    """Looks keys up, remembering the good ones for 5 s: the hot path asks Postgres nothing."""
+def guarded(action: Action, route_class: RouteClass) -> dict[str, Any]:
+    """Return what a route's decorator needs: its guard, its limits, what its document says.
 
-    def __init__(self, pool: Pool, *, secret: str) -> None:
-        self._pool = pool
-        self._secret = secret
-        self._known: dict[bytes, tuple[float, Caller]] = {}
-
-    async def caller(self, text: str) -> Caller:
-        """Return who holds the key.
-
-        Raises:
-            UnauthenticatedError: it is no key, unknown, expired or revoked.
-
-        """
-        key_id = id_of(text)
-        if key_id is None:
-            raise UnauthenticatedError("Send `Authorization: Bearer ck_…` with a valid API key.")
-        hashed = hash_of(text, secret=self._secret)
-        kept = self._known.get(hashed)
-        if kept and time.monotonic() < kept[0]:
-            return kept[1]
-        async with self._pool.connection() as conn:
-            found = await keys.find_live(conn, key_id)
-        if found is None or not hmac.compare_digest(found[1], hashed):
-            self._known.pop(hashed, None)
-            raise UnauthenticatedError("The API key is unknown, expired or revoked.")
-        row = found[0]
-        caller = Caller(row.id, row.tenant, row.user_id, frozenset(row.scopes))
-        if len(self._known) >= _CACHE_KEYS:
-            self._known.clear()
-        self._known[hashed] = (time.monotonic() + _CACHE_SECONDS, caller)
-        return caller
+    The guard runs before the body is looked at. Afterwards the handler can ask for ``caller`` and
+    for ``owner``: whose uploads the caller may touch by ``action``.
+    """
+    return {
+        "guards": [_guard],
+        "opt": {_ACTION: action, _CLASS: route_class},
+        "operation_class": operation_for(action),
+    }
 
 
-async def authenticated(
-    connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
-) -> None:
-    """Guard: the request carries a valid key. It runs before the body is looked at."""
+async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    action: Action = handler.opt[_ACTION]
+    authenticator: Authenticator = connection.app.state.authenticator
+    caller = await authenticator.caller(credential_of(connection))
+    connection.state.caller = caller
+    connection.state.owner = allowed(caller, action)
+
+
+def credential_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Read the bearer credential.
+
+    Raises:
+        UnauthenticatedError: there is none.
+
+    """
     kind, _space, text = connection.headers.get("authorization", "").partition(" ")
     if kind.lower() != "bearer":
-        raise UnauthenticatedError("Send `Authorization: Bearer ck_…` with a valid API key.")
-    keyring: Keyring = connection.app.state.keyring
-    connection.state.caller = await keyring.caller(text.strip())
+        raise UnauthenticatedError(HOW)
+    return text.strip()
+
+
+def allowed(caller: Caller, action: Action) -> Owner:
+    """Return whose uploads ``caller`` may touch by ``action``.
+
+    Raises:
+        RoleMissingError: none of its roles may do that.
+        ForbiddenError: it lacks a scope.
+
+    """
+    owner = reach(caller, action)
+    if owner is None:
+        raise RoleMissingError(roles_for(action))
+    scope = NEEDS_SCOPE.get(action)
+    if scope is not None and scope not in caller.scopes:
+        raise ForbiddenError(f"This needs the scope {scope}.", scope=scope)
+    return owner
+
+
+def user_for(caller: Caller, wished: str | None) -> str:
+    """Return the user that a new upload belongs to.
+
+    Raises:
+        ForbiddenError: another user is named, and the caller lacks ``act-as``.
+
+    """
+    if wished is None or wished == caller.user_id:
+        return caller.user_id
+    if Scope.ACT_AS not in caller.scopes:
+        raise ForbiddenError(
+            "Naming a userId needs the scope act-as.", field="userId", scope=Scope.ACT_AS
+        )
+    return wished
+
+
+def tenant_for(caller: Caller, wished: str | None) -> str:
+    """Return the tenant that an admin's request is about: its own, unless it names another.
+
+    Raises:
+        ForbiddenError: another tenant is named, and the caller lacks ``every-tenant``.
+
+    """
+    if wished is None or wished == caller.tenant:
+        return caller.tenant
+    if Scope.EVERY_TENANT not in caller.scopes:
+        raise ForbiddenError(
+            "Naming a tenant needs the scope every-tenant.",
+            field="tenant",
+            scope=Scope.EVERY_TENANT,
+        )
+    return wished
 
 
 async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
     """Hand the guard's finding to the handler."""
     caller: Caller = request.state.caller
     return caller
+
+
+async def provide_owner(request: Request[Any, Any, Any]) -> Owner:
+    """Hand to the handler whose uploads its caller may touch."""
+    owner: Owner = request.state.owner
+    return owner

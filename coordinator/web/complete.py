@@ -14,6 +14,7 @@ from litestar.params import Body, FromPath
 
 import manifests
 from coordinator.adapters.stores import Stores
+from coordinator.domain.access import Action, Caller
 from coordinator.domain.checksums import parse_declared
 from coordinator.domain.errors import (
     ChecksumConflictError,
@@ -26,11 +27,12 @@ from coordinator.domain.errors import (
     UploadNotFoundError,
     WrongPhaseError,
 )
+from coordinator.domain.limits import RouteClass
 from coordinator.domain.phases import Phase
-from coordinator.domain.uploads import Upload
+from coordinator.domain.uploads import Owner, Upload
 from coordinator.operations.complete_upload import abort_upload, complete_upload
 from coordinator.operations.read_pipeline import read_manifest, read_pipeline
-from coordinator.web.auth import Caller, authenticated
+from coordinator.web.auth import guarded
 from coordinator.web.bodies import check_body
 from coordinator.web.documented import UPLOAD_ID, documented, example
 from coordinator.web.shapes import Answer, PipelineAnswer, Strict, known_upload
@@ -83,7 +85,7 @@ _EXAMPLE: Final = {"uploadId": UPLOAD_ID}
 @post(
     "/api/upload/complete",
     status_code=200,
-    guards=[authenticated],
+    **guarded(Action.SEND, RouteClass.COMPLETE),
     before_request=check_body,
     operation_id="completeUpload",
     summary="Complete an upload",
@@ -103,6 +105,7 @@ _EXAMPLE: Final = {"uploadId": UPLOAD_ID}
 async def complete(
     data: Annotated[CompleteRequest, Body(examples=example(_EXAMPLE))],
     caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     state: State,
 ) -> Response[CompleteAnswer | AssemblingAnswer]:
@@ -113,12 +116,12 @@ async def complete(
     """
     work = complete_upload(
         stores,
-        known_upload(data.upload_id),
-        caller.owner,
+        known_upload(data.upload_id, owner),
+        owner,
         checksum=data.checksum,
         declared=parse_declared(data.checksum),
         manifest=_manifest(data.manifest),
-        actor=caller.key_id,
+        actor=caller.actor,
     )
     upload = await _outlast(state.background, work)
     if upload is None or upload.phase is not Phase.COMPLETED:
@@ -129,7 +132,7 @@ async def complete(
 @delete(
     "/api/uploads/{upload_id:str}",
     status_code=202,
-    guards=[authenticated],
+    **guarded(Action.ABORT, RouteClass.COMPLETE),
     operation_id="abortUpload",
     summary="Abort an upload",
     tags=["uploads"],
@@ -138,11 +141,12 @@ async def complete(
 async def abort(
     upload_id: FromPath[str],
     caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     state: State,
 ) -> Response[AssemblingAnswer | None]:
     """Abort: 204 when done, 202 while somebody is completing it, 409 once it is COMPLETED."""
-    work = abort_upload(stores, known_upload(upload_id), caller.owner, actor=caller.key_id)
+    work = abort_upload(stores, known_upload(upload_id, owner), owner, actor=caller.actor)
     upload = await _outlast(state.background, work)
     if upload is not None and upload.phase is Phase.FAILED:
         return Response(None, status_code=204)
@@ -198,3 +202,6 @@ async def _completed(stores: Stores, upload: Upload) -> CompleteAnswer:
         manifest=ManifestAnswer(root=kept.root, chunks=upload.plan.chunk_count, checksum=checksum),
         ai_pipeline=PipelineAnswer.of(await read_pipeline(stores, upload)),
     )
+
+
+ROUTES: Final = (complete, abort)

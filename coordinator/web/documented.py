@@ -1,16 +1,27 @@
-"""What the OpenAPI document says of refusals and examples."""
+"""What the OpenAPI document says of refusals, roles and examples."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import Example
+from litestar.openapi.spec import Example, Operation
 
 from coordinator.domain import errors
+from coordinator.domain.access import NEEDS_SCOPE, Action, roles_for
 from coordinator.web.problems import MEDIA_TYPE, STATUS
 from coordinator.web.shapes import Answer
 
 UPLOAD_ID: Final = "upl_06agx5c9nerf9b0x5h0g2k7w3m"
+
+# Every guarded route may refuse so.
+_ALWAYS: Final = (
+    errors.UnauthenticatedError,
+    errors.RoleMissingError,
+    errors.RateLimitedError,
+    errors.UnavailableError,
+)
 
 
 class Problem(Answer):
@@ -25,10 +36,9 @@ class Problem(Answer):
 
 
 def documented(*refusals: type[errors.CoordinatorError]) -> Mapping[int, ResponseSpec]:
-    """List what a route may refuse, by status; those that every route has are added."""
-    every = (*refusals, errors.UnauthenticatedError, errors.UnavailableError)
+    """List what a guarded route may refuse, by status; those that all have are added."""
     by_status: dict[int, list[type[errors.CoordinatorError]]] = {}
-    for refusal in every:
+    for refusal in dict.fromkeys((*refusals, *_ALWAYS)):
         by_status.setdefault(STATUS[refusal][0], []).append(refusal)
     codes = {
         # The framework would document a 400 of its own shape otherwise.
@@ -47,6 +57,30 @@ def documented(*refusals: type[errors.CoordinatorError]) -> Mapping[int, Respons
         )
         for status, description in codes.items()
     }
+
+
+@cache
+def operation_for(action: Action) -> type[Operation]:
+    """Make the document's operation say who may call it: `x-action`, `x-roles`, `x-scope`."""
+    roles = [role.value for role in roles_for(action)]
+    scope = NEEDS_SCOPE.get(action)
+
+    @dataclass
+    class Guarded(Operation):
+        x_action: str = field(default=action.value, metadata={"alias": "x-action"})
+        x_roles: list[str] = field(
+            default_factory=lambda: list(roles), metadata={"alias": "x-roles"}
+        )
+        x_scope: str | None = field(
+            default=scope.value if scope else None, metadata={"alias": "x-scope"}
+        )
+
+        def __post_init__(self) -> None:
+            needs = f"Needs the role {' or '.join(f'`{role}`' for role in roles)}"
+            also = f" and the scope `{scope}`" if scope else ""
+            self.description = f"{self.description or ''}\n\n{needs}{also}."
+
+    return Guarded
 
 
 def example(value: Any, summary: str = "Typical") -> list[Example]:

@@ -17,11 +17,14 @@ from typing_extensions import override
 
 from coordinator.adapters.stores import Stores
 from coordinator.adapters.tasks import end
+from coordinator.domain.access import Action
 from coordinator.domain.errors import UnauthenticatedError, UnavailableError, UploadNotFoundError
+from coordinator.domain.limits import RouteClass
 from coordinator.domain.uploads import Owner
+from coordinator.operations.authenticate import Authenticator
 from coordinator.operations.look_at_upload import look
 from coordinator.operations.watch_upload import Watch, Watches
-from coordinator.web.auth import Caller, authenticated
+from coordinator.web.auth import credential_of, guarded
 from coordinator.web.documented import documented
 from coordinator.web.problems import UNAVAILABLE
 from coordinator.web.server_sent import HEARTBEAT, RETRY, Seen, news
@@ -46,7 +49,7 @@ _OVER: Final = ResponseSpec(
 
 @get(
     "/api/uploads/{upload_id:str}/events",
-    guards=[authenticated],
+    **guarded(Action.WATCH, RouteClass.READ),
     media_type=MEDIA_TYPE,
     operation_id="followUpload",
     summary="Follow an upload",
@@ -56,7 +59,7 @@ _OVER: Final = ResponseSpec(
 async def events(
     upload_id: FromPath[str],
     request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     last_event_id: Annotated[
         str | None,
@@ -74,18 +77,18 @@ async def events(
     then with the last id the answer is 204, and there is nothing to come. It also ends after ten
     minutes, when the key ends, and when the service stops: connect again.
     """
-    wanted = known_upload(upload_id)
+    wanted = known_upload(upload_id, owner)
     watches: Watches = request.app.state.watches
     draining: asyncio.Event = request.app.state.draining
     if draining.is_set() or watches.are_full:
         raise UnavailableError("No more streams are served here now. Try again.")
     looked_at = asyncio.get_running_loop().time()
-    sight = await look(stores, wanted, caller.owner)
+    sight = await look(stores, wanted, owner)
     seen = Seen.read(last_event_id)
     if sight.standing.is_over and last_event_id and not news(wanted, sight, seen)[0]:
         return Response("", status_code=204, headers=_HEADERS)
     # A watch is shared by all who may see the upload.
-    following = watches.following(wanted, Owner(caller.tenant, None), sight, looked_at=looked_at)
+    following = watches.following(wanted, Owner(owner.tenant, None), sight, looked_at=looked_at)
     reader = _Reader(request, wanted, seen)
     return _EventStream(reader.read(following), draining)
 
@@ -94,8 +97,8 @@ class _Reader:
     """One reader of one upload."""
 
     def __init__(self, request: Request[Any, Any, Any], upload_id: UUID, seen: Seen) -> None:
-        self._keyring = request.app.state.keyring
-        self._key = request.headers["authorization"].partition(" ")[2].strip()
+        self._authenticator: Authenticator = request.app.state.authenticator
+        self._credential = credential_of(request)
         self._upload_id = upload_id
         self._seen = seen
 
@@ -119,10 +122,10 @@ class _Reader:
                 await _wait(changed, _CHECK_SECONDS)
 
     async def _is_allowed(self) -> bool:
-        """Whether the key is still good, which the keyring knows for 5 s without Postgres."""
+        """Whether the key is still good, which is remembered for 5 s without Postgres."""
         try:
             async with asyncio.timeout(_CHECK_PATIENCE):
-                await self._keyring.caller(self._key)
+                await self._authenticator.caller(self._credential)
         except UnauthenticatedError:
             return False
         except UNAVAILABLE:
@@ -195,3 +198,6 @@ async def _set(event: asyncio.Event) -> None:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
+
+
+ROUTES: Final = (events,)

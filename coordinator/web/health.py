@@ -1,5 +1,7 @@
 """``/healthz``, ``/readyz``, ``/metrics``: for machines that watch machines; no key needed."""
 
+from typing import Final
+
 from litestar import Response, get
 from litestar.datastructures import State
 from prometheus_client import generate_latest
@@ -54,3 +56,6 @@ async def metrics(state: State) -> Response[bytes]:
     count = await pulse.open_uploads()
     ACTIVE_UPLOADS.set(float("nan") if count is None else count)
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+
+ROUTES: Final = (healthz, readyz, metrics)

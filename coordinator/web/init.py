@@ -13,6 +13,7 @@ from litestar.params import Body, HeaderParameter
 from coordinator import tracing
 from coordinator.adapters.stores import Stores
 from coordinator.domain import names
+from coordinator.domain.access import Action, Caller
 from coordinator.domain.checksums import parse_declared
 from coordinator.domain.errors import (
     ChecksumMismatchError,
@@ -24,12 +25,13 @@ from coordinator.domain.errors import (
     MalformedJsonError,
 )
 from coordinator.domain.jobs import pipeline_of
+from coordinator.domain.limits import RouteClass
 from coordinator.domain.phases import Phase
 from coordinator.domain.plan import plan
 from coordinator.operations.open_upload import Wish, open_upload
 from coordinator.operations.read_progress import read_progress
 from coordinator.settings import Settings
-from coordinator.web.auth import Caller, UserId, authenticated
+from coordinator.web.auth import UserId, guarded, user_for
 from coordinator.web.bodies import check_body
 from coordinator.web.documented import documented, example
 from coordinator.web.shapes import Answer, Strict, Timestamp, stamp
@@ -97,7 +99,7 @@ _EXAMPLE: Final = {
 @post(
     "/api/upload/init",
     status_code=201,
-    guards=[authenticated],
+    **guarded(Action.OPEN, RouteClass.OPEN),
     before_request=check_body,
     operation_id="initUpload",
     summary="Start or resume an upload",
@@ -159,8 +161,8 @@ def _wish(
         raise InvalidFieldError("checksum", f"A tree of this file has {chunks.chunk_count} chunks.")
     return Wish(
         tenant=caller.tenant,
-        user_id=caller.user_for(data.user_id),
-        actor=caller.key_id,
+        user_id=user_for(caller, data.user_id),
+        actor=caller.actor,
         file_name=names.check_name(data.file_name),
         file_type=_file_type(data.file_type),
         plan=chunks,
@@ -191,3 +193,6 @@ def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     if b"\\u0000" in encoded:
         raise InvalidFieldError("metadata", "Text must not have NUL characters in it.")
     return metadata
+
+
+ROUTES: Final = (init,)

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from coordinator.adapters.ledger import Report, Reported
 from coordinator.adapters.stores import Stores
+from coordinator.domain.access import Action
 from coordinator.domain.errors import (
     BytesNotAcceptedError,
     InvalidFieldError,
@@ -17,8 +18,10 @@ from coordinator.domain.errors import (
     UploadNotFoundError,
     WrongPhaseError,
 )
+from coordinator.domain.limits import RouteClass
+from coordinator.domain.uploads import Owner
 from coordinator.operations.record_chunks import record_chunks
-from coordinator.web.auth import Caller, authenticated
+from coordinator.web.auth import guarded
 from coordinator.web.bodies import check_body
 from coordinator.web.documented import UPLOAD_ID, documented, example
 from coordinator.web.shapes import Answer, ProgressAnswer, Strict, known_upload
@@ -90,7 +93,7 @@ _EXAMPLE: Final = {
 @post(
     "/api/upload/chunk",
     status_code=200,
-    guards=[authenticated],
+    **guarded(Action.SEND, RouteClass.REPORT),
     before_request=check_body,
     operation_id="reportChunk",
     summary="Report chunks",
@@ -105,7 +108,7 @@ _EXAMPLE: Final = {
 )
 async def chunk(
     data: Annotated[ChunkRequest, Body(examples=example(_EXAMPLE))],
-    caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
 ) -> ChunkAnswer | ChunksAnswer:
     """Report one chunk or many, or with `error` that one failed.
@@ -117,7 +120,7 @@ async def chunk(
         raise BytesNotAcceptedError
     reports = _reports(data)
     reported = await record_chunks(
-        stores, known_upload(data.upload_id), caller.owner, reports, total=data.total_chunks
+        stores, known_upload(data.upload_id, owner), owner, reports, total=data.total_chunks
     )
     return _answer(data, reports, reported)
 
@@ -150,3 +153,6 @@ def _answer(
         message = "Chunk already uploaded successfully"
         return ChunkAnswer(chunk_index=reports[0].index, status=word, message=message)
     return ChunkAnswer(chunk_index=reports[0].index, status=word, progress=progress)
+
+
+ROUTES: Final = (chunk,)

@@ -11,6 +11,7 @@ from coordinator import tracing
 from coordinator.domain import ids
 from coordinator.domain.errors import UploadNotFoundError
 from coordinator.domain.jobs import Job, PipelineStatus, State
+from coordinator.domain.uploads import Owner
 from coordinator.operations.read_pipeline import Pipeline
 from coordinator.operations.read_progress import Progress
 
@@ -23,15 +24,15 @@ def stamp(moment: datetime) -> Timestamp:
     return Timestamp(text.replace("+00:00", "Z"))
 
 
-def known_upload(text: str) -> UUID:
+def known_upload(text: str, owner: Owner) -> UUID:
     """Read an upload's id, and let log lines and the span of this request carry it.
 
     Raises:
-        UploadNotFoundError: it is no id of an upload, so there is no such upload.
+        UploadNotFoundError: it is no id of an upload, or for ``owner`` another one is all there is.
 
     """
     upload_id = ids.decode(ids.UPLOAD, text)
-    if upload_id is None:
+    if upload_id is None or owner.only not in {None, upload_id}:
         raise UploadNotFoundError
     structlog.contextvars.bind_contextvars(upload_id=text)
     tracing.describe({tracing.UPLOAD_ID: text})

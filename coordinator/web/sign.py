@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import Body
 
 from coordinator.adapters.stores import Stores
+from coordinator.domain.access import Action
 from coordinator.domain.checksums import parse_digest
 from coordinator.domain.errors import (
     ClockOffError,
@@ -19,9 +20,11 @@ from coordinator.domain.errors import (
     UploadNotFoundError,
     WrongPhaseError,
 )
+from coordinator.domain.limits import RouteClass
+from coordinator.domain.uploads import Owner
 from coordinator.operations.sign_chunks import ChunkToSign, SignedBatch, sign_chunks
 from coordinator.settings import Settings
-from coordinator.web.auth import Caller, authenticated
+from coordinator.web.auth import guarded
 from coordinator.web.bodies import check_body
 from coordinator.web.documented import UPLOAD_ID, documented, example
 from coordinator.web.shapes import Answer, Strict, Timestamp, known_upload, stamp
@@ -80,7 +83,7 @@ _EXAMPLE: Final = {
 @post(
     "/api/upload/urls",
     status_code=200,
-    guards=[authenticated],
+    **guarded(Action.SEND, RouteClass.SIGN),
     before_request=check_body,
     operation_id="signChunks",
     summary="Get part URLs",
@@ -97,7 +100,7 @@ _EXAMPLE: Final = {
 )
 async def urls(
     data: Annotated[UrlsRequest, Body(examples=example(_EXAMPLE))],
-    caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     settings: NamedDependency[Settings],
 ) -> UrlsAnswer:
@@ -108,8 +111,8 @@ async def urls(
     """
     batch = await sign_chunks(
         stores,
-        known_upload(data.upload_id),
-        caller.owner,
+        known_upload(data.upload_id, owner),
+        owner,
         _to_sign(data.chunks),
         force=data.force,
         lifetime=timedelta(seconds=settings.url_lifetime_seconds),
@@ -142,3 +145,6 @@ def _signed(batch: SignedBatch) -> list[ChunkUrl]:
         )
         for chunk in batch.chunks
     ]
+
+
+ROUTES: Final = (urls,)

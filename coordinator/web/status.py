@@ -1,6 +1,6 @@
 """``GET /api/upload/status/{uploadId}``: everything about one upload."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from litestar import get
 from litestar.di import NamedDependency
@@ -8,12 +8,14 @@ from litestar.params import FromPath, QueryParameter
 
 from coordinator.adapters import uploads
 from coordinator.adapters.stores import Stores
+from coordinator.domain.access import Action
 from coordinator.domain.errors import UploadNotFoundError
+from coordinator.domain.limits import RouteClass
 from coordinator.domain.phases import Phase
-from coordinator.domain.uploads import Upload
+from coordinator.domain.uploads import Owner, Upload
 from coordinator.operations.read_pipeline import Pipeline, read_pipeline
 from coordinator.operations.read_progress import Progress, read_progress
-from coordinator.web.auth import Caller, authenticated
+from coordinator.web.auth import guarded
 from coordinator.web.documented import documented
 from coordinator.web.shapes import (
     Answer,
@@ -53,7 +55,7 @@ class StatusAnswer(Answer):
 
 @get(
     "/api/upload/status/{upload_id:str}",
-    guards=[authenticated],
+    **guarded(Action.WATCH, RouteClass.READ),
     operation_id="getStatus",
     summary="Read an upload's status",
     tags=["uploads"],
@@ -62,16 +64,16 @@ class StatusAnswer(Answer):
 async def status(
     *,
     upload_id: FromPath[str],
-    caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     verify: Annotated[
         bool, QueryParameter(description="Ask S3 instead of the ledger, and repair the ledger.")
     ] = False,
 ) -> StatusAnswer:
     """Read phase, progress as reported (`verify=true`: as S3 has it) and jobs."""
-    wanted = known_upload(upload_id)
+    wanted = known_upload(upload_id, owner)
     async with stores.pool.connection() as conn:
-        upload = await uploads.read(conn, wanted, caller.owner)
+        upload = await uploads.read(conn, wanted, owner)
     progress = await read_progress(stores, upload, verify=verify)
     return _answer(upload, progress, await read_pipeline(stores, upload))
 
@@ -100,3 +102,6 @@ def _answer(upload: Upload, progress: Progress, pipeline: Pipeline) -> StatusAns
         file_path=upload.object_key if upload.phase is Phase.COMPLETED else None,
         ai_pipeline=PipelineAnswer.of(pipeline),
     )
+
+
+ROUTES: Final = (status,)

@@ -13,18 +13,20 @@ from coordinator.adapters import jobs as job_rows
 from coordinator.adapters import listing, signings, uploads
 from coordinator.adapters.stores import Stores
 from coordinator.domain import cursors
+from coordinator.domain.access import Action
 from coordinator.domain.errors import (
     ClockOffError,
     InvalidFieldError,
     UploadNotFoundError,
     WrongPhaseError,
 )
+from coordinator.domain.limits import RouteClass
 from coordinator.domain.phases import Phase
-from coordinator.domain.uploads import Upload
+from coordinator.domain.uploads import Owner, Upload
 from coordinator.operations.finish_upload import document
 from coordinator.operations.read_pipeline import read_manifest
 from coordinator.settings import Settings
-from coordinator.web.auth import Caller, authenticated
+from coordinator.web.auth import guarded
 from coordinator.web.documented import documented
 from coordinator.web.shapes import Answer, JobDetail, Timestamp, known_upload, stamp
 
@@ -89,14 +91,14 @@ class DownloadAnswer(Answer):
 
 @get(
     "/api/uploads",
-    guards=[authenticated],
+    **guarded(Action.READ, RouteClass.READ),
     operation_id="listUploads",
     summary="List uploads",
     tags=["uploads"],
     responses=documented(InvalidFieldError),
 )
 async def list_uploads(
-    caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     status: Annotated[Phase | None, QueryParameter(description="Only those in this phase.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=_PAGE)] = _PAGE,
@@ -105,7 +107,7 @@ async def list_uploads(
     """List the caller's uploads, or with a key of scope `act-as` the tenant's, newest first."""
     after = None if cursor is None else cursors.decode(cursor)
     async with stores.pool.connection() as conn:
-        rows = await listing.newest(conn, caller.owner, phase=status, after=after, limit=limit + 1)
+        rows = await listing.newest(conn, owner, phase=status, after=after, limit=limit + 1)
     page = rows[:limit]
     more = len(rows) > limit
     return UploadsAnswer(
@@ -130,7 +132,7 @@ def _summary(row: Upload) -> UploadSummary:
 
 @get(
     "/api/uploads/{upload_id:str}/manifest",
-    guards=[authenticated],
+    **guarded(Action.READ, RouteClass.READ),
     operation_id="getManifest",
     summary="Read the manifest",
     tags=["uploads"],
@@ -139,7 +141,7 @@ def _summary(row: Upload) -> UploadSummary:
 async def manifest(
     upload_id: FromPath[str],
     request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
 ) -> Response[bytes]:
     """Read the manifest (format: `manifests/FORMAT.md`).
@@ -147,9 +149,9 @@ async def manifest(
     With `Accept: text/plain` as lines for `sha256sum -c`. Of an upload that is not completed: the
     digests fixed so far.
     """
-    wanted = known_upload(upload_id)
+    wanted = known_upload(upload_id, owner)
     async with stores.pool.connection() as conn:
-        upload = await uploads.read(conn, wanted, caller.owner)
+        upload = await uploads.read(conn, wanted, owner)
     as_text = request.accept.best_match(["application/json", "text/plain"]) == "text/plain"
     body = await _manifest_body(stores, upload, as_text=as_text)
     media_type = "text/plain" if as_text else "application/json"
@@ -184,7 +186,7 @@ async def _manifest_body(stores: Stores, upload: Upload, *, as_text: bool) -> by
 
 @get(
     "/api/uploads/{upload_id:str}/jobs",
-    guards=[authenticated],
+    **guarded(Action.READ, RouteClass.READ),
     operation_id="listJobs",
     summary="Read an upload's jobs",
     tags=["jobs"],
@@ -192,20 +194,20 @@ async def _manifest_body(stores: Stores, upload: Upload, *, as_text: bool) -> by
 )
 async def jobs(
     upload_id: FromPath[str],
-    caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
 ) -> JobsAnswer:
     """Read the jobs with their results; there are none before COMPLETED."""
-    wanted = known_upload(upload_id)
+    wanted = known_upload(upload_id, owner)
     async with stores.pool.connection() as conn:
-        await uploads.read(conn, wanted, caller.owner)
+        await uploads.read(conn, wanted, owner)
         found = await job_rows.of_upload(conn, wanted)
     return JobsAnswer(upload_id=upload_id, jobs=[JobDetail.of(job) for job in found])
 
 
 @get(
     "/api/uploads/{upload_id:str}/download",
-    guards=[authenticated],
+    **guarded(Action.READ, RouteClass.READ),
     operation_id="downloadUpload",
     summary="Download the object",
     tags=["uploads"],
@@ -215,7 +217,7 @@ async def jobs(
 async def download(
     upload_id: FromPath[str],
     request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
+    owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     settings: NamedDependency[Settings],
 ) -> Response[DownloadAnswer | None]:
@@ -223,9 +225,9 @@ async def download(
 
     With `Accept: application/json` answer the address instead. Refused before COMPLETED.
     """
-    wanted = known_upload(upload_id)
+    wanted = known_upload(upload_id, owner)
     async with stores.pool.connection() as conn:
-        upload = await uploads.read(conn, wanted, caller.owner)
+        upload = await uploads.read(conn, wanted, owner)
     if upload.phase is not Phase.COMPLETED:
         raise WrongPhaseError(phase=upload.phase, event="download", reason=upload.reason)
     lifetime = min(DOWNLOAD_LIFETIME, timedelta(seconds=settings.url_lifetime_seconds))
@@ -242,3 +244,6 @@ async def download(
         )
         return Response(answer, status_code=200, headers=headers)
     return Response(None, status_code=307, headers={**headers, "Location": signed.url})
+
+
+ROUTES: Final = (list_uploads, manifest, jobs, download)

@@ -15,7 +15,8 @@ from coordinator.adapters import keys
 from coordinator.adapters.entropy import random_bytes
 from coordinator.adapters.stores import Stores
 from coordinator.app import create_app
-from coordinator.domain.keys import ENTROPY_BYTES, Scope, hash_of, mint
+from coordinator.domain.access import Role, Scope
+from coordinator.domain.keys import ENTROPY_BYTES, hash_of, mint
 from coordinator.embedded import Addresses
 from coordinator.settings import Settings
 from tests.conftest import MakeKey, client_of
@@ -90,6 +91,7 @@ def make_key(stores: Stores, settings: Settings, tenant: str) -> MakeKey:
         *,
         user: str = "alice",
         tenant: str | None = None,
+        roles: tuple[Role, ...] = (Role.UPLOADER,),
         scopes: tuple[Scope, ...] = (),
         lifetime: timedelta | None = None,
     ) -> str:
@@ -102,6 +104,7 @@ def make_key(stores: Stores, settings: Settings, tenant: str) -> MakeKey:
                 name="test",
                 tenant=tenant or own,
                 user_id=user,
+                roles=roles,
                 scopes=scopes,
                 lifetime=lifetime,
             )

@@ -10,10 +10,11 @@ from litestar import Litestar
 
 from coordinator.adapters import keys
 from coordinator.adapters.stores import Stores
+from coordinator.domain.access import Scope
 from coordinator.domain.errors import ForbiddenError, InvalidFieldError, UnauthenticatedError
-from coordinator.domain.keys import Scope, id_of, mint
+from coordinator.domain.keys import id_of, mint
+from coordinator.operations.authenticate import Authenticator
 from coordinator.settings import Settings
-from coordinator.web.auth import Keyring
 from tests.conftest import MakeKey, client_of
 from tests.web.driving import a_file, opened, problem
 
@@ -96,7 +97,7 @@ async def test_a_revoked_key_ends_within_five_seconds_in_every_process(
     key = await make_key()
     key_id = id_of(key)
     assert key_id is not None
-    other_process = Keyring(stores.pool, secret=settings.secret)
+    other_process = Authenticator(stores.pool, secret=settings.secret)
     async with client_of(app, key) as caller:
         assert (await caller.get("/api/uploads")).status_code == 200
 
@@ -116,10 +117,10 @@ async def test_a_key_made_under_another_secret_is_refused(
     stores: Stores, make_key: MakeKey
 ) -> None:
     """Who can write the table alone cannot make keys."""
-    keyring = Keyring(stores.pool, secret="another secret, as long as the first one")
+    authenticator = Authenticator(stores.pool, secret="another secret, as long as the first one")
 
     with pytest.raises(UnauthenticatedError):
-        await keyring.caller(await make_key())
+        await authenticator.caller(await make_key())
 
 
 async def test_naming_another_user_needs_the_scope(client: httpx.AsyncClient) -> None:

@@ -9,9 +9,9 @@ from litestar import Litestar
 
 from coordinator.adapters import uploads
 from coordinator.adapters.stores import Stores
+from coordinator.domain.access import Scope
 from coordinator.domain.errors import UnauthenticatedError, UploadNotFoundError
 from coordinator.domain.ids import UPLOAD, decode
-from coordinator.domain.keys import Scope
 from tests.conftest import MakeKey, client_of
 from tests.web.driving import NO_UPLOAD, a_file, completed, opened, problem, sent
 

@@ -5,8 +5,8 @@ import pytest
 from litestar import Litestar
 
 from coordinator.adapters.stores import Stores
+from coordinator.domain.access import Scope
 from coordinator.domain.errors import InvalidFieldError
-from coordinator.domain.keys import Scope
 from tests.conftest import MakeKey, client_of
 from tests.web.driving import TIME, opened, problem, signed
 

@@ -1,0 +1,54 @@
+"""What the commands of operators share: one request to the service, its answer for people or JSON.
+
+Rule: they speak HTTP with the key of an operator, as anybody could; what needs the database itself
+(``keys``, ``migrate``) stands elsewhere.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import click
+import msgspec
+
+from coordinator.sdk import ConfigurationError
+from coordinator.sdk.service import Service
+
+as_json: Final[Callable[..., Any]] = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON on stdout."
+)
+tenant: Final[Callable[..., Any]] = click.option(
+    "--tenant", help="Another tenant than the key's; needs the scope every-tenant."
+)
+
+
+def ask(
+    method: str, path: str, *, body: Any = None, params: Mapping[str, Any] | None = None
+) -> Any:
+    """Ask the service that ``COORDINATOR_URL`` and ``COORDINATOR_API_KEY`` name; return its JSON.
+
+    ``params`` that are ``None`` are left out. ``None`` comes back where the answer is empty.
+
+    Raises:
+        ClientError: see :mod:`coordinator.sdk.errors`; ``failures.guarded`` tells it.
+
+    """
+    given = {name: str(value) for name, value in (params or {}).items() if value is not None}
+    service = Service(_given("COORDINATOR_URL"), _given("COORDINATOR_API_KEY"))
+    try:
+        answer = service.ask(method, path, body=body, params=given)
+    finally:
+        service.close()
+    return msgspec.json.decode(answer.content) if answer.content else None
+
+
+def show_json(value: Any) -> None:
+    """Print JSON, an object a line."""
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def _given(variable: str) -> str:
+    value = os.environ.get(variable)
+    if not value:
+        raise ConfigurationError(f"{variable} is not set.")
+    return value
