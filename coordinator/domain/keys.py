@@ -6,6 +6,7 @@ import hmac
 import re
 import zlib
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -15,6 +16,7 @@ ENTROPY_BYTES: Final = _ID_BYTES + _SECRET_BYTES
 
 # The letters that id, secret and checksum come to.
 _KEY: Final = re.compile(r"ck_([a-z2-7]{13})_([a-z2-7]{52})([a-z2-7]{7})")
+_ID: Final = re.compile(r"ck_[a-z2-7]{13}")
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -48,6 +50,26 @@ def id_of(text: str) -> str | None:
     if not hmac.compare_digest(_checksum(key_id, secret), checksum):
         return None
     return f"ck_{key_id}"
+
+
+def is_key_id(text: str) -> bool:
+    """Whether ``text`` is spelled as the id of a key: the part that is no secret."""
+    return _ID.fullmatch(text) is not None
+
+
+def number_of(key_id: str) -> UUID:
+    """Return an id of 64 bits as one of 128, as cursors have them.
+
+    >>> key_of(number_of("ck_aebagbafaydqq"))
+    'ck_aebagbafaydqq'
+    """
+    letters = key_id.removeprefix("ck_").upper()
+    return UUID(bytes=base64.b32decode(letters + "===") + bytes(8))
+
+
+def key_of(number: UUID) -> str:
+    """Return the id behind :func:`number_of`."""
+    return f"ck_{_letters(number.bytes[:_ID_BYTES])}"
 
 
 def hash_of(text: str, *, secret: str) -> bytes:

@@ -8,7 +8,17 @@
 Rule: imports ``manifests`` and no other package of the project.
 """
 
-from coordinator.sdk.answers import Completed, Job, Listed, Pipeline, Progressed, Proof, Status
+from coordinator.sdk.answers import (
+    Completed,
+    HandedOut,
+    Job,
+    Listed,
+    Pipeline,
+    Progressed,
+    Proof,
+    Status,
+    UploadToken,
+)
 from coordinator.sdk.async_client import AsyncClient, AsyncHandle
 from coordinator.sdk.checking import check_file
 from coordinator.sdk.client import Client
@@ -38,6 +48,7 @@ __all__ = [
     "ConfigurationError",
     "Event",
     "FileChangedError",
+    "HandedOut",
     "Handle",
     "Job",
     "Listed",
@@ -57,5 +68,6 @@ __all__ = [
     "UnexpectedAnswerError",
     "UnreachableError",
     "UploadFailedError",
+    "UploadToken",
     "check_file",
 ]

@@ -19,6 +19,26 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     resumed: bool = False
 
 
+class UploadToken(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A credential for one upload, for whoever sends its file."""
+
+    upload_id: str
+    token: str = msgspec.field(name="uploadToken")
+    expires_at: datetime = msgspec.field(name="uploadTokenExpiresAt")
+
+    # It drives the upload: it must not get into a log by way of a traceback.
+    __repr__ = object.__repr__
+
+
+class HandedOut(UploadToken, frozen=True, kw_only=True, rename="camel"):
+    """An upload that somebody else is to send, and the token by which they do."""
+
+    chunk_size: int
+    total_chunks: int
+
+    __repr__ = object.__repr__
+
+
 class SignedChunk(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Where one chunk goes; without ``url`` the service has it already."""
 

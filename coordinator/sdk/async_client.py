@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from coordinator.sdk.answers import Listed, Status
+from coordinator.sdk.answers import HandedOut, Listed, Status, UploadToken
 from coordinator.sdk.client import Client
 from coordinator.sdk.events import Event
 from coordinator.sdk.handle import Handle
@@ -70,6 +70,16 @@ class AsyncClient:
         return AsyncHandle(
             await _stoppable(stop, lambda: self._client.upload(path, purpose, stop=stop, **options))
         )
+
+    async def hand_out(self, *, file_name: str, size: int, **options: Any) -> HandedOut:
+        """Open an upload for somebody else to send; see ``Client.hand_out``."""
+        return await asyncio.to_thread(
+            lambda: self._client.hand_out(file_name=file_name, size=size, **options)
+        )
+
+    async def renew_token(self, upload_id: str) -> UploadToken:
+        """Return another token for an upload that is open."""
+        return await asyncio.to_thread(self._client.renew_token, upload_id)
 
     async def status(self, upload_id: str, *, verify: bool = False) -> Status:
         """Return what the service knows of an upload."""

@@ -1,22 +1,24 @@
 """The blocking client: what a program needs, and nothing that the HTTP API does not have."""
 
 import os
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from coordinator.sdk.answers import Listed, Status
+from coordinator.sdk.answers import HandedOut, Listed, Status, UploadToken
 from coordinator.sdk.checking import check_file
 from coordinator.sdk.downloading import Downloading, local_name, read_manifest
 from coordinator.sdk.errors import ConfigurationError
 from coordinator.sdk.events import Event, follow
 from coordinator.sdk.handle import Handle
 from coordinator.sdk.progress import Listener
+from coordinator.sdk.resume import wish
 from coordinator.sdk.service import Service
 from coordinator.sdk.store import Store
-from coordinator.sdk.uploading import Uploading, Wish
+from coordinator.sdk.uploading import Uploading, Wish, guess_type
 from manifests import Manifest, Verdict
 
 MAX_CONCURRENCY: Final = 64
@@ -24,6 +26,9 @@ MAX_CONCURRENCY: Final = 64
 
 class Client:
     """A service and a key; both default to ``COORDINATOR_URL`` and ``COORDINATOR_API_KEY``.
+
+    An upload token in place of the key does for ``upload(path, resume=…)``, ``status``, ``events``
+    and ``abort`` of its upload.
 
     Threads may share one. Close it, or use it as a context manager.
 
@@ -93,7 +98,7 @@ class Client:
             raise ValueError(f"concurrency is 1 to {MAX_CONCURRENCY}")
         stop = stop or threading.Event()
         service = self._service.bound_to(stop)
-        wish = Wish(
+        asked = Wish(
             path=path,
             purpose=purpose,
             metadata=metadata,
@@ -105,8 +110,53 @@ class Client:
             resume=resume,
             again=again,
         )
-        result = Uploading(service, self._store, wish, stop=stop, listener=progress).run()
+        result = Uploading(service, self._store, asked, stop=stop, listener=progress).run()
         return Handle(self._service, result, self._stop)
+
+    def hand_out(
+        self,
+        *,
+        file_name: str,
+        size: int,
+        file_type: str | None = None,
+        user_id: str | None = None,
+        purpose: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        chunk_size: int | None = None,
+        checksum: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> HandedOut:
+        """Open an upload for somebody else to send, and return the token by which they do.
+
+        Whoever has the token needs no key: a page, or ``Client(url, token).upload(path,
+        resume=upload_id)``. ``user_id`` names whose upload it is, which needs the scope
+        ``act-as``. The same ``idempotency_key`` finds the same upload again.
+
+        Raises:
+            ProblemError: the service refuses.
+
+        """
+        body = wish(
+            file_name=file_name,
+            file_size=size,
+            file_type=file_type or guess_type(file_name),
+            metadata=dict(metadata or {}) | ({"purpose": purpose} if purpose else {}),
+            chunk_size=chunk_size,
+            checksum=checksum,
+            upload_token=True,
+            user_id=user_id,
+        )
+        key = idempotency_key or f"sdk-{secrets.token_hex(32)}"
+        return self._service.hand_out(body, idempotency_key=key)
+
+    def renew_token(self, upload_id: str) -> UploadToken:
+        """Return another token for an upload that is open.
+
+        Raises:
+            ProblemError: it is over (``wrong-phase``), or there is none.
+
+        """
+        return self._service.renew_token(upload_id)
 
     def status(self, upload_id: str, *, verify: bool = False) -> Status:
         """Return what the service knows of an upload; ``verify`` has it ask S3 first."""

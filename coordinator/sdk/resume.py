@@ -68,6 +68,8 @@ def wish(
     metadata: dict[str, Any],
     chunk_size: int | None,
     checksum: str | None,
+    upload_token: bool = False,
+    user_id: str | None = None,
 ) -> bytes:
     """Return the body that opens the upload, the same bytes each time."""
     body: dict[str, Any] = {
@@ -80,6 +82,10 @@ def wish(
         body["chunkSize"] = chunk_size
     if checksum is not None:
         body["checksum"] = checksum
+    if upload_token:
+        body["uploadToken"] = True
+    if user_id is not None:
+        body["userId"] = user_id
     return msgspec.json.encode(body, order="sorted")
 
 

@@ -56,6 +56,7 @@ class Service:
         if not key.isascii() or not key.isprintable():
             raise ConfigurationError("The API key has characters that no key has.")
         self.url = _address(url)
+        self.has_upload_token = key.startswith("ut_")  # good for one upload, without manifest
         # Redirects are not followed: the key belongs to this address and to no other.
         self._http = httpx.Client(
             base_url=self.url,
@@ -78,9 +79,20 @@ class Service:
 
     def open(self, wish: bytes, *, idempotency_key: str) -> answers.Opened:
         """Open an upload, or find the one that this key has opened."""
+        return _read(self._init(wish, idempotency_key), answers.Opened)
+
+    def hand_out(self, wish: bytes, *, idempotency_key: str) -> answers.HandedOut:
+        """Open an upload for somebody else to send; ``wish`` asks for the token."""
+        return _read(self._init(wish, idempotency_key), answers.HandedOut)
+
+    def _init(self, wish: bytes, idempotency_key: str) -> httpx.Response:
         headers = {"Idempotency-Key": idempotency_key}
-        answer = self._call("POST", "/api/upload/init", body=wish, headers=headers)
-        return _read(answer, answers.Opened)
+        return self._call("POST", "/api/upload/init", body=wish, headers=headers)
+
+    def renew_token(self, upload_id: str) -> answers.UploadToken:
+        """Return another token for an upload that is open."""
+        path = f"/api/uploads/{_segment(upload_id)}/token"
+        return _read(self._call("POST", path), answers.UploadToken)
 
     def sign(
         self, upload_id: str, digests: Mapping[int, bytes], *, force: bool = False

@@ -68,7 +68,9 @@ async def test_a_key_is_shown_once_and_only_its_hash_is_kept(
             True,
         )
     ]
-    assert re.fullmatch(rf"{key_id}  live  t1/bob  act-as  ends 20\S+  ci\n", listed.output)
+    assert re.fullmatch(
+        rf"{key_id}  live  t1/bob  uploader  act-as  used never  ends 20\S+  ci\n", listed.output
+    )
     assert text not in listed.output
 
 
@@ -78,7 +80,7 @@ async def test_a_key_without_options_is_the_default_users_for_ever(run: Run) -> 
 
     assert (
         await run("keys", "list")
-    ).output == f"{key_id}  live  default/default  -  ends never  first\n"
+    ).output == f"{key_id}  live  default/default  uploader  -  used never  ends never  first\n"
 
 
 async def test_a_revoked_key_stays_in_the_list_and_is_revoked_once(run: Run) -> None:
@@ -91,6 +93,57 @@ async def test_a_revoked_key_stays_in_the_list_and_is_revoked_once(run: Run) -> 
     assert (first.exit_code, first.output.split(";")[0]) == (0, f"revoked {key_id}\n".strip())
     assert (second.exit_code, second.output) == (1, "Error: there is no live key with this id\n")
     assert (await run("keys", "list")).output.startswith(f"{key_id}  revoked  ")
+
+
+async def test_a_key_has_the_roles_that_it_was_given(run: Run) -> None:
+    """In the table's order and once each; nobody can be made a token."""
+    await run(
+        "keys", "create", "--name", "a", "--role", "admin", "--role", "viewer", "--role", "admin"
+    )
+    await run("keys", "create", "--name", "b", "--tenant", "t2")
+
+    first, second = (await run("keys", "list")).output.splitlines()
+    refused = await run("keys", "create", "--name", "c", "--role", "upload-token")
+
+    assert "  live  default/default  viewer,admin  -  used never  " in first
+    assert (await run("keys", "list", "--tenant", "t2")).output == f"{second}\n"
+    assert (refused.exit_code, refused.output[:6]) == (2, "Usage:")
+
+
+async def test_a_rotated_key_has_an_heir_and_is_rotated_once(run: Run) -> None:
+    """The new key is printed once, like every other."""
+    old = id_of((await run("keys", "create", "--name", "k", "--days", "9")).output.strip())
+    assert old is not None
+
+    rotated = await run("keys", "rotate", old, "--grace-hours", "0")
+    again = await run("keys", "rotate", old)
+    unknown = await run("keys", "rotate", "ck_unknown")
+
+    new = id_of(rotated.output.strip())
+    assert (rotated.exit_code, again.exit_code, unknown.exit_code) == (0, 1, 1)
+    assert again.output == f"Error: this key was rotated before, to {new}\n"
+    assert unknown.output == "Error: there is no live key with this id\n"
+    lines = (await run("keys", "list")).output.splitlines()
+    assert [line.split("  ")[:2] for line in lines] == [[old, "expired"], [new, "live"]]
+
+
+async def test_what_the_command_line_does_with_keys_is_in_the_audit(
+    run: Run, environ: dict[str, str]
+) -> None:
+    """Whoever has the database has all keys; the audit says at least that it was so."""
+    old = id_of((await run("keys", "create", "--name", "k")).output.strip())
+    assert old is not None
+    new = id_of((await run("keys", "rotate", old)).output.strip())
+    await run("keys", "revoke", old)
+
+    noted = sql.SQL(
+        "SELECT action, actor, facts ->> 'key_id', facts ->> 'replaced_by' FROM audit ORDER BY id"
+    )
+    assert rows(environ, noted) == [
+        ("key.created", "command-line", old, None),
+        ("key.rotated", "command-line", old, new),
+        ("key.revoked", "command-line", old, None),
+    ]
 
 
 @pytest.mark.parametrize("key_id", ["ck_unknown", "", "ck_aaaaaaaaaaaaa_secret", "' OR 1=1 --"])
@@ -178,6 +231,19 @@ async def test_a_mistyped_variable_is_wrong_usage_and_the_nearest_is_named(
     assert "COORDINATOR_DATABSE_URL is not a setting" in refused.output
     assert "Did you mean COORDINATOR_DATABASE_URL?" in refused.output
     assert "elsewhere" not in refused.output
+
+
+@pytest.mark.parametrize("command", ["serve", "work", "migrate"])
+async def test_an_issuer_that_would_be_unsafe_is_wrong_usage(run: Run, command: str) -> None:
+    """Its member is named; a secret that stands beside it is not."""
+    issuer = '{"issuer": "x", "audience": "x", "algorithms": ["none"], "secret": "not-to-be-seen"}'
+
+    refused = await run(command, COORDINATOR_ISSUERS=f"[{issuer}]")
+
+    assert refused.exit_code == 2
+    assert "Error: COORDINATOR_ISSUERS: " in refused.output
+    assert "[0].algorithms[0]" in refused.output
+    assert "not-to-be-seen" not in refused.output
 
 
 async def test_a_missing_setting_is_wrong_usage(run: Run, environ: dict[str, str]) -> None:
