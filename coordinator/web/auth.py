@@ -13,6 +13,7 @@ from coordinator.domain.limits import RouteClass
 from coordinator.domain.uploads import Owner
 from coordinator.operations.authenticate import HOW, Authenticator
 from coordinator.web.documented import operation_for
+from coordinator.web.limits import Limits, Visit
 
 UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$(?!\n)")]
 
@@ -35,23 +36,52 @@ def guarded(action: Action, route_class: RouteClass) -> dict[str, Any]:
 
 async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     action: Action = handler.opt[_ACTION]
-    authenticator: Authenticator = connection.app.state.authenticator
-    caller = await authenticator.caller(credential_of(connection))
+    limits: Limits = connection.app.state.limits
+    caller = await _admitted(connection, limits.visit(connection, handler.opt[_CLASS]))
     connection.state.caller = caller
     connection.state.owner = allowed(caller, action)
+
+
+async def _admitted(connection: ASGIConnection[Any, Any, Any, Any], visit: Visit) -> Caller:
+    """Prove the caller, within the limits of its address and its user.
+
+    A caller that is remembered costs one round trip. Of any other the address is admitted before
+    Postgres is asked, so that trying keys ends at Redis.
+    """
+    authenticator: Authenticator = connection.app.state.authenticator
+    credential = _bearer(connection)
+    caller = authenticator.remembered(credential)
+    if caller is not None:
+        await visit.admit(caller)
+        return caller
+    await visit.admit_stranger(credential)
+    try:
+        caller = await authenticator.caller(credential_of(connection))
+    except UnauthenticatedError:
+        await visit.note_failure()
+        raise
+    await visit.admit_user(caller)
+    return caller
 
 
 def credential_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """Read the bearer credential.
 
     Raises:
-        UnauthenticatedError: there is none.
+        UnauthenticatedError: there is none, or more than one: a proxy may have judged by the other.
 
     """
-    kind, _space, text = connection.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer":
+    credential = _bearer(connection)
+    if not credential:
         raise UnauthenticatedError(HOW)
-    return text.strip()
+    return credential
+
+
+def _bearer(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    sent = connection.headers.getall("authorization", [])
+    kind, _space, text = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
+    # No other kind of space is one of HTTP's.
+    return text.strip(" \t") if kind.lower() == "bearer" else ""
 
 
 def allowed(caller: Caller, action: Action) -> Owner:
