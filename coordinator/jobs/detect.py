@@ -1,6 +1,5 @@
 """Tells what a file is from its first bytes, and only then from what it is called. Pure."""
 
-import codecs
 import csv
 import zlib
 from collections.abc import Sequence
@@ -9,47 +8,15 @@ from typing import Final
 
 import msgspec
 
+from coordinator.domain.first_bytes import GZIP, ZSTD, encoding_of, format_of
+
 HEAD_BYTES: Final = 64 * 1024
 
 # Tables can be summarized; the rest is only named.
 TABLES: Final = frozenset({"jsonl", "json", "csv", "tsv", "parquet"})
 
 _LINES: Final = 50
-# Control characters that text has no use for.
-_CONTROLS: Final = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
 
-_MAGIC: Final[Sequence[tuple[int, bytes, str]]] = (
-    (0, b"PAR1", "parquet"),
-    (0, b"PK\x03\x04", "zip"),
-    (0, b"PK\x05\x06", "zip"),
-    (0, b"%PDF-", "pdf"),
-    (0, b"\x89PNG\r\n\x1a\n", "png"),
-    (0, b"\xff\xd8\xff", "jpeg"),
-    (0, b"GIF8", "gif"),
-    (0, b"II*\x00", "tiff"),
-    (0, b"MM\x00*", "tiff"),
-    (0, b"ARROW1\x00\x00", "arrow"),
-    (0, b"Obj\x01", "avro"),
-    (0, b"ORC", "orc"),
-    (0, b"SQLite format 3\x00", "sqlite"),
-    (0, b"\x89HDF\r\n\x1a\n", "hdf5"),
-    (0, b"\x93NUMPY", "npy"),
-    (0, b"GGUF", "gguf"),
-    (0, b"BZh", "bzip2"),
-    (0, b"\xfd7zXZ\x00", "xz"),
-    (0, b"7z\xbc\xaf\x27\x1c", "7z"),
-    (0, b"\x7fELF", "elf"),
-    (4, b"ftyp", "mp4"),
-    (257, b"ustar", "tar"),
-)
-# The longer mark first: UTF-32-LE begins with UTF-16-LE's.
-_MARKS: Final[Sequence[tuple[bytes, str]]] = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _EXTENSIONS: Final = {
     "jsonl": "jsonl",
     "ndjson": "jsonl",
@@ -102,7 +69,7 @@ def detect(head: bytes, file_name: str, file_type: str) -> Detected:
 
     """
     expected, packed = _expected(file_name, file_type)
-    if head.startswith(b"\x1f\x8b"):
+    if head.startswith(GZIP):
         unpacked = _gunzip(head)
         found = (
             Detected(format=expected or "binary", basis="name")
@@ -110,7 +77,7 @@ def detect(head: bytes, file_name: str, file_type: str) -> Detected:
             else _of_content(unpacked, expected)
         )
         found = msgspec.structs.replace(found, compression="gzip")
-    elif head.startswith(b"\x28\xb5\x2f\xfd"):
+    elif head.startswith(ZSTD):
         found = Detected(format=expected or "binary", compression="zstd", basis="name")
     else:
         found = _of_content(head, expected)
@@ -143,41 +110,14 @@ def _gunzip(head: bytes) -> bytes | None:
 def _of_content(head: bytes, expected: str | None) -> Detected:
     if not head:
         return Detected(format="empty", basis="content")
-    for offset, magic, name in _MAGIC:
-        if head.startswith(magic, offset):
-            return Detected(format=name, basis="magic")
-    encoding = _encoding(head)
+    magic = format_of(head)
+    if magic is not None:
+        return Detected(format=magic, basis="magic")
+    encoding = encoding_of(head)
     if encoding is None:
         return Detected(format="binary", basis="content")
     name, basis = _of_text(_decoded(head, encoding), expected)
     return Detected(format=name, encoding=encoding, basis=basis)
-
-
-def _encoding(head: bytes) -> str | None:
-    """Name the text encoding, None for what is no text."""
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name
-    if b"\x00" in head:
-        return _without_mark(head)
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        controls = sum(byte in _CONTROLS for byte in head)
-        return None if controls > len(head) // 500 else "latin-1"
-    return "utf-8"
-
-
-def _without_mark(head: bytes) -> str | None:
-    """UTF-16 of mostly Latin text has its zeros on one side only."""
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    half = len(head) // 2
-    if odd > half * 0.6 and even < half * 0.05:
-        return "utf-16-le"
-    if even > half * 0.6 and odd < half * 0.05:
-        return "utf-16-be"
-    # A stray zero does not make UTF-8 text binary: JSON lines damaged by a disk have them.
-    return "utf-8" if head.count(0) <= len(head) // 1000 else None
 
 
 def _decoded(head: bytes, encoding: str) -> str:

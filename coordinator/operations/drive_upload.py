@@ -16,7 +16,7 @@ from coordinator.domain.errors import ChecksumMismatchError, CoordinatorError, P
 from coordinator.domain.phases import Event, Intent, Reason, after
 from coordinator.domain.uploads import Upload
 from coordinator.operations.assemble_object import PartsLostError, assemble_object
-from coordinator.operations.finish_upload import finish_upload
+from coordinator.operations.check_type import finish_or_refuse
 from coordinator.operations.prove_object import NO_ANSWER, Finding, look
 from coordinator.operations.read_progress import ledger_or_nothing
 from coordinator.operations.reopen_upload import reopen_upload
@@ -88,7 +88,7 @@ async def _finish_or_hash(
         await ledger_or_nothing(stores.ledger.forget(upload))
         return waiting
     kept = KeptManifest(content.digests, content.root, declared.sha256)
-    return await finish_upload(stores, upload, kept, actor=actor)
+    return await finish_or_refuse(stores, upload, kept, actor=actor)
 
 
 async def _abort(stores: Stores, upload: Upload, content: Content | None, *, actor: str) -> Upload:
@@ -101,9 +101,7 @@ async def _abort(stores: Stores, upload: Upload, content: Content | None, *, act
     reason = Reason.ABORTED if upload.intent is Intent.ABORT else Reason.EXPIRED
     async with transaction(stores.pool) as tx:
         failed = await leases.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)
-        await audit.append(
-            tx, f"upload.{reason}", tenant=upload.tenant, actor=actor, upload_id=upload.id
-        )
+        await audit.of_upload(tx, f"upload.{reason}", upload, actor=actor)
     points.passed("failed")
     await ledger_or_nothing(stores.ledger.forget(upload))
     UPLOADS.labels(reason, file_type_label(upload.file_type)).inc()

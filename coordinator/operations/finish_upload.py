@@ -26,7 +26,7 @@ def document(upload: Upload, kept: KeptManifest) -> manifests.Manifest:
 
 
 async def finish_upload(
-    stores: Stores, upload: Upload, kept: KeptManifest, *, actor: str
+    stores: Stores, upload: Upload, kept: KeptManifest, *, actor: str, detected: str | None
 ) -> Upload:
     """Make a proven upload COMPLETED. ``upload`` must hold the lease.
 
@@ -44,13 +44,11 @@ async def finish_upload(
     )
     points.passed("manifest-put")
     async with transaction(stores.pool) as tx:
-        done = await leases.leave(tx, upload, after(upload.phase, Event.FINISH))
+        done = await leases.leave(tx, upload, after(upload.phase, Event.FINISH), detected=detected)
         await kept_manifests.keep(tx, upload.id, kept)
         await signings.forget(tx, upload.id)
         await _add_jobs(tx, upload)
-        await audit.append(
-            tx, "upload.completed", tenant=upload.tenant, actor=actor, upload_id=upload.id
-        )
+        await audit.of_upload(tx, "upload.completed", upload, actor=actor)
     points.passed("completed")
     await ledger_or_nothing(stores.ledger.forget(upload))
     label = file_type_label(upload.file_type)

@@ -7,15 +7,17 @@ from uuid import UUID
 
 import msgspec
 
-from coordinator.adapters import audit, idempotency, uploads
+from coordinator.adapters import audit, idempotency, quotas, uploads
 from coordinator.adapters.entropy import new_token, new_uuid
 from coordinator.adapters.postgres import Tx, transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain import ids, names
 from coordinator.domain.checksums import Declared
 from coordinator.domain.errors import UnavailableError, WrongPhaseError
+from coordinator.domain.file_types import check_declared
 from coordinator.domain.phases import Intent, Phase
 from coordinator.domain.plan import Plan
+from coordinator.domain.quotas import check_reserved, check_size
 from coordinator.domain.uploads import Owner, Upload
 from coordinator.operations.complete_upload import expire_upload
 from coordinator.operations.open_multipart import open_multipart
@@ -42,6 +44,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     lifetime: timedelta
     idempotency_key: str | None
     body_sha256: bytes
+    with_token: bool = False  # its opener gets an upload token
 
 
 async def open_upload(stores: Stores, wish: Wish) -> tuple[Upload, bool]:
@@ -50,6 +53,8 @@ async def open_upload(stores: Stores, wish: Wish) -> tuple[Upload, bool]:
     The row is committed before S3 is asked, so that no multipart exists which no row knows.
 
     Raises:
+        QuotaExceededError: the tenant has used up what it may use; nothing was written.
+        TypeNotAllowedError: the tenant may not upload files of this type; nothing was written.
         IdempotencyConflictError: the Idempotency-Key was used with another body.
         UnavailableError: the same file's last upload is being ended, and that takes long.
 
@@ -78,12 +83,20 @@ async def _commit(stores: Stores, wish: Wish, new: uploads.NewUpload) -> Upload:
     for pause in _PAUSES:
         try:
             async with transaction(stores.pool) as tx:
+                await _check(tx, wish)
                 return await _bound(tx, wish, new.id) or await _insert_or_find(tx, wish, new)
         except _EndingError as exc:
             if await _is_ended(stores, exc.twin):
                 continue
         await asyncio.sleep(pause)
     raise UnavailableError("The last upload of this file is being ended. Open it again soon.")
+
+
+async def _check(tx: Tx, wish: Wish) -> None:
+    """Refuse what the tenant may never upload, before anything is written."""
+    allowed = await quotas.effective(tx, wish.tenant)
+    check_size(allowed, wish.plan.size_bytes)
+    check_declared(allowed, wish.file_type, wish.file_name)
 
 
 async def _is_ended(stores: Stores, twin: Upload) -> bool:
@@ -156,9 +169,11 @@ async def _insert_or_find(tx: Tx, wish: Wish, new: uploads.NewUpload) -> Upload:
                 )
             return twin
         upload = await uploads.insert(tx, new)
-    await audit.append(
-        tx, "upload.opened", tenant=upload.tenant, actor=wish.actor, upload_id=upload.id
-    )
+    # The insert has counted it and holds the count: nobody else's upload is missing there. What
+    # does not fit is rolled back with all that stands here.
+    check_reserved(await quotas.standing(tx, upload.tenant), upload.size_bytes)
+    facts = {"token": "issued"} if wish.with_token else {}
+    await audit.of_upload(tx, "upload.opened", upload, actor=wish.actor, **facts)
     return upload
 
 

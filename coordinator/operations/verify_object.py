@@ -18,13 +18,13 @@ from coordinator.adapters.postgres import transaction
 from coordinator.adapters.s3_answers import ObjectGoneError
 from coordinator.adapters.stores import Stores
 from coordinator.domain.assembly import content_of
-from coordinator.domain.phases import Event, Reason, after
+from coordinator.domain.phases import Reason
 from coordinator.domain.uploads import Upload, take_for_hashing
+from coordinator.operations.check_type import finish_or_refuse
 from coordinator.operations.delete_damaged import delete_damaged
-from coordinator.operations.finish_upload import document, finish_upload
-from coordinator.operations.read_progress import ledger_or_nothing
+from coordinator.operations.fail_upload import fail_upload
+from coordinator.operations.finish_upload import document
 from coordinator.operations.reopen_upload import reopen_upload
-from coordinator.telemetry import UPLOADS, file_type_label
 
 _RANGE: Final = 8 * 1024 * 1024
 
@@ -38,6 +38,7 @@ async def verify_object(stores: Stores, upload_id: UUID) -> None:
 
     Raises:
         LeaseLostError: another worker has taken over.
+        UnsettledError: the object's type cannot be read; it awaits another reading.
 
     """
     async with transaction(stores.pool) as tx:
@@ -63,9 +64,9 @@ async def verify_object(stores: Stores, upload_id: UUID) -> None:
         await delete_damaged(stores, upload)
         await reopen_upload(stores, upload, missing=every, multipart_lost=True)
     elif verdict.is_match:
-        await finish_upload(stores, upload, kept, actor=audit.WORKER)
+        await finish_or_refuse(stores, upload, kept, actor=audit.WORKER)
     else:
-        await _fail(stores, upload)
+        await fail_upload(stores, upload, Reason.CHECKSUM_MISMATCH, actor=audit.WORKER)
 
 
 async def _read_whole(
@@ -97,20 +98,3 @@ async def _read(stores: Stores, upload: Upload, start: int) -> bytes:
         return b""
     length = min(_RANGE, upload.size_bytes - start)
     return await stores.bucket.read(upload.object_key, first=start, length=length)
-
-
-async def _fail(stores: Stores, upload: Upload) -> None:
-    """End the upload, then delete the object: it was never downloadable and is nobody's file.
-
-    A crash in between leaves the object to the next sweep.
-    """
-    reason = Reason.CHECKSUM_MISMATCH
-    async with transaction(stores.pool) as tx:
-        await leases.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)
-        await audit.append(
-            tx, f"upload.{reason}", tenant=upload.tenant, actor=audit.WORKER, upload_id=upload.id
-        )
-    points.passed("failed")
-    await ledger_or_nothing(stores.ledger.forget(upload))
-    UPLOADS.labels(reason, file_type_label(upload.file_type)).inc()
-    await stores.bucket.delete(upload.object_key)

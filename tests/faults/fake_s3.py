@@ -1,6 +1,6 @@
 """Answers of an S3 that is not there, for one multipart of as many parts as a test likes.
 
-It holds no bytes: it says that it has the parts, and completes only a list that is right in every
+It takes no bytes: it says that it has the parts, and completes only a list that is right in every
 entry. A hostile S3 stands before it as before a real one.
 """
 
@@ -34,6 +34,7 @@ class FakeS3:
     """The upstream of a :class:`HostileS3`; ``chunks`` are the parts that it says it has."""
 
     def __init__(self, chunks: Sequence[bytes]) -> None:
+        self._whole = b"".join(chunks)
         self._sizes = [len(chunk) for chunk in chunks]
         self._digests = [_b64(hashlib.sha256(chunk).digest()) for chunk in chunks]
         self._tokens: dict[str, str] = {}
@@ -50,6 +51,7 @@ class FakeS3:
             hostile_s3.LIST: self._list,
             hostile_s3.COMPLETE: self._complete,
             hostile_s3.HEAD: self._head,
+            "GetObject": self._get,
         }.get(operation)
         if answer is None:
             return self._refuse("NotImplemented", operation, status=501)
@@ -117,6 +119,15 @@ class FakeS3:
             "x-amz-checksum-type": "COMPOSITE",
         }
         return Answer(200, shown, b"")
+
+    def _get(self, request: Request) -> Answer:
+        """Answer a range, which is how the first bytes are read."""
+        if key_of(request) not in self.objects:
+            return _xml("Error", {"Code": "NoSuchKey"}, status=404)
+        first, last = map(int, _headers(request)["range"].removeprefix("bytes=").split("-"))
+        part = self._whole[first : last + 1]
+        place = f"bytes {first}-{first + len(part) - 1}/{len(self._whole)}"
+        return Answer(206, {"Content-Range": place}, part)
 
 
 _NAMED: Final = ("PartNumber", "ETag", "ChecksumSHA256")
