@@ -3,7 +3,7 @@
 ALTER TABLE api_keys
   ADD COLUMN roles        text[] NOT NULL DEFAULT '{uploader}'
              CHECK (roles <@ ARRAY['uploader', 'viewer', 'operator', 'admin']),
-  ADD COLUMN created_by   text,                -- the actor; NULL: the command line
+  ADD COLUMN created_by   text,                -- the actor; NULL: an older release made it
   ADD COLUMN last_used_at timestamptz,         -- to the minute
   ADD COLUMN replaced_by  text;                -- the key that it was rotated to
 CREATE INDEX api_keys_of_tenant ON api_keys (tenant, created_at, id);
@@ -11,10 +11,13 @@ CREATE INDEX api_keys_of_tenant ON api_keys (tenant, created_at, id);
 ALTER TABLE uploads
   ADD COLUMN hold          text,               -- the case for which it must be kept; NULL: none
   ADD COLUMN erasing_since timestamptz,        -- nobody sees it any more; a worker removes the rest
+  ADD COLUMN erasure_id    uuid,               -- the erasure that hid it, and whose report gets `found`
+  ADD COLUMN found         jsonb,              -- counts, written before the first thing is removed
   ADD COLUMN archived_at   timestamptz,        -- tagged for the bucket's lifecycle to move
   ADD COLUMN detected_type text;               -- what the object's first bytes say
 CREATE INDEX uploads_kept ON uploads (tenant, finished_at) WHERE phase = 'COMPLETED' AND erasing_since IS NULL;
 CREATE INDEX uploads_of_user ON uploads (tenant, user_id);
+CREATE INDEX uploads_erasing ON uploads (erasure_id) WHERE erasing_since IS NOT NULL;
 
 -- What a tenant may do. NULL: as the tenant '*' has it; NULL there: without limit.
 CREATE TABLE quotas (
@@ -133,23 +136,41 @@ CREATE TABLE retention (
   PRIMARY KEY (tenant, purpose)
 );
 
+-- Which rule applies to which upload now: the one for its purpose, else '*'. now() and not the clock
+-- itself, so that the index ends the search.
+CREATE VIEW retention_due AS
+SELECT r.tenant, r.purpose, r.action, u.id AS upload_id
+  FROM retention AS r JOIN uploads AS u ON u.tenant = r.tenant
+ WHERE u.phase = 'COMPLETED' AND u.erasing_since IS NULL AND u.hold IS NULL
+   AND u.finished_at <= now() - make_interval(days => r.after_days)
+   AND (r.action = 'delete' OR u.archived_at IS NULL)
+   AND (r.purpose = coalesce(u.metadata->>'purpose', 'archive')
+        OR r.purpose = '*' AND NOT EXISTS (
+             SELECT FROM retention AS own
+              WHERE own.tenant = r.tenant
+                AND own.purpose = coalesce(u.metadata->>'purpose', 'archive')));
+
 -- What was asked to be erased: one upload, or all that is a user's. The report outlives both.
 CREATE TABLE erasures (
   id           uuid PRIMARY KEY,
   tenant       text NOT NULL,
   upload_id    uuid,
-  user_id      text,                           -- NULL once it is done
+  user_id      text,                           -- NULL once the person is erased
   cause        text NOT NULL CHECK (cause IN ('request', 'retention')),
   is_dry_run   boolean NOT NULL DEFAULT false,
   requested_by text NOT NULL,
   requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  lease_until  timestamptz,
+  lease_until  timestamptz,                    -- nobody else goes on with it before
   finished_at  timestamptz,
   report       jsonb NOT NULL DEFAULT '{}',
   CHECK (upload_id IS NULL OR user_id IS NULL)
 );
-CREATE INDEX erasures_due ON erasures (requested_at) WHERE finished_at IS NULL;
+CREATE INDEX erasures_due ON erasures (lease_until NULLS FIRST, requested_at) WHERE finished_at IS NULL;
 CREATE INDEX erasures_of_tenant ON erasures (tenant, requested_at DESC, id DESC);
+CREATE INDEX erasures_of_user ON erasures (tenant, user_id) WHERE user_id IS NOT NULL;
+-- Whoever asks again while it is under way gets the same one.
+CREATE UNIQUE INDEX erasures_one_of_upload ON erasures (tenant, upload_id, is_dry_run) WHERE finished_at IS NULL;
+CREATE UNIQUE INDEX erasures_one_of_user ON erasures (tenant, user_id, is_dry_run) WHERE finished_at IS NULL;
 
 -- People in the audit are pseudonyms of a key of their own: without the key nobody can tell who it was.
 CREATE TABLE pseudonyms (
@@ -184,6 +205,19 @@ CREATE TABLE audit_chain (
   hash       bytea NOT NULL CHECK (octet_length(hash) = 32),
   chained_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (tenant, position)
+);
+
+-- How far each chain has come, and how far the bucket has been told. Of no worth as proof: the bucket's copy is.
+CREATE TABLE audit_heads (
+  tenant   text PRIMARY KEY,
+  position bigint NOT NULL,
+  exported bigint NOT NULL DEFAULT 0
+);
+CREATE INDEX audit_heads_due ON audit_heads (tenant) WHERE exported < position;
+
+-- Roles that services and workers run as: whoever migrates grants them what they need, and no more.
+CREATE TABLE service_roles (
+  name text PRIMARY KEY
 );
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

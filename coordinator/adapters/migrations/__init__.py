@@ -7,6 +7,8 @@ from typing import Final, LiteralString
 from procrastinate import schema
 from psycopg import AsyncConnection
 
+from coordinator.adapters.migrations import grants
+
 _LOCK_NUMBER: Final = 0x75706C6F  # any constant of ours: two migrators wait for each other
 
 _BEGIN: Final = """
@@ -36,11 +38,17 @@ def available() -> dict[str, LiteralString]:
     return {**texts, _QUEUE: schema.SchemaManager.get_schema()}
 
 
-async def migrate(database_url: str) -> list[str]:
+async def migrate(
+    database_url: str, *, service_role: str | None = None, password: str | None = None
+) -> list[str]:
     """Apply what is not applied yet, all in one transaction, and return the names.
+
+    ``service_role``: the role that service and worker run as. It is created where there is none,
+    with ``password`` it may log in, and from now on every migration grants it what it needs.
 
     Raises:
         MigrationChangedError: an applied file was edited afterwards.
+        OwnerAsServiceRoleError: the role can do everything, whatever it is granted.
 
     """
     async with await AsyncConnection.connect(
@@ -58,6 +66,9 @@ async def migrate(database_url: str) -> list[str]:
                 fresh.append(name)
             elif applied[name] != digest and name != _QUEUE:
                 raise MigrationChangedError(f"Migration {name} was changed after it was applied.")
+        if service_role is not None:
+            await grants.add_role(conn, service_role, password=password)
+        await grants.grant(conn)
         return fresh
 
 
