@@ -5,7 +5,6 @@ AWS's own variables (``AWS_ACCESS_KEY_ID``, ``AWS_REGION``, profiles, roles) are
 """
 
 import difflib
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,9 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
+
+from coordinator.origins import fault_of
+from coordinator.redaction import password_of
 
 PREFIX: Final = "COORDINATOR_"
 
@@ -62,7 +64,55 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=0, le=65_535, description="Port of the worker's /metrics; 0 turns it off.")
     ] = 0
     cors_origins: Annotated[
-        str, Meta(description="Origins of pages that may call the API, separated by commas.")
+        str,
+        Meta(
+            description="Origins of pages that may call the API, separated by commas: "
+            "`https://host` or `https://host:port`, `http://` for this machine only."
+        ),
+    ] = ""
+    hsts_seconds: Annotated[
+        int,
+        Meta(ge=0, description="For how long browsers may use https only; 0: as they are told."),
+    ] = 0
+    max_connections: Annotated[
+        int, Meta(ge=1, description="Connections that one process holds at once.")
+    ] = 4_096
+    header_timeout_seconds: Annotated[
+        Seconds, Meta(description="How long a client may take to send a request's head.")
+    ] = 10
+    body_timeout_seconds: Annotated[
+        Seconds, Meta(description="How long it may take for a body, and 1 s more for each 64 KiB.")
+    ] = 30
+    write_timeout_seconds: Annotated[
+        Seconds, Meta(description="How long it may leave what is sent to it unread.")
+    ] = 60
+    rate_limits_user: Annotated[
+        str,
+        Meta(
+            description="How many requests of each class a user may send: `count/period:burst`, "
+            "period s, m or h. A class left out keeps its default; off: no limit. While Redis is "
+            "away, each process counts by itself."
+        ),
+    ] = (
+        "open=50/s:500 sign=100/s:1000 report=200/s:2000 complete=50/s:500 read=200/s:2000 "
+        "admin=50/s:500"
+    )
+    rate_limits_address: Annotated[
+        str,
+        Meta(
+            description="The same for a client address, of IPv6 a /64: an office may be behind "
+            "one. refused: requests whose credential proves nobody."
+        ),
+    ] = (
+        "open=200/s:2000 sign=400/s:4000 report=800/s:8000 complete=200/s:2000 read=800/s:8000 "
+        "admin=200/s:2000 refused=10/s:500"
+    )
+    trusted_proxies: Annotated[
+        str,
+        Meta(
+            description="Networks of proxies (CIDR) whose X-Forwarded-For is believed, separated "
+            "by commas; without any, the client is who is connected."
+        ),
     ] = ""
     url_lifetime_seconds: Annotated[
         int, Meta(ge=1, le=7 * DAY, description="How long a part URL can be used.")
@@ -71,6 +121,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Seconds,
         Meta(description="How long an upload may stay open; before the bucket's abort rule."),
     ] = 7 * DAY
+    upload_token_seconds: Annotated[
+        int, Meta(ge=60, le=DAY, description="How long an upload token can be used.")
+    ] = 3_600
     lease_seconds: Annotated[
         Seconds, Meta(description="How long one attempt to complete holds an upload.")
     ] = 120
@@ -96,6 +149,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, description="Streams of events that one process serves at once.")
     ] = 1_000
     worker_concurrency: Annotated[int, Meta(ge=1, description="Jobs one worker runs at once.")] = 2
+    issuers: Annotated[
+        str,
+        Meta(
+            description="Who else may prove callers, by JWT: a JSON list, or the path of a file "
+            "that holds one; docs/access.md says what stands in it."
+        ),
+    ] = ""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="What goes into the log.")
     ] = "info"
@@ -104,6 +164,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def origins(self) -> list[str]:
         """The CORS origins as a list."""
         return [origin for entry in self.cors_origins.split(",") if (origin := entry.strip())]
+
+    @property
+    def confidential(self) -> set[str]:
+        """What no log may show."""
+        return {self.secret, password_of(self.database_url), password_of(self.redis_url)} - {""}
 
     @property
     def uses_path_addressing(self) -> bool:
@@ -153,6 +218,9 @@ def read(environ: Mapping[str, str]) -> Settings:
             "COORDINATOR_S3_DEADLINE_SECONDS must be less than COORDINATOR_LEASE_SECONDS: "
             "a lease must outlast the call that it protects."
         )
+    for origin in settings.origins:
+        if fault := fault_of(origin):
+            raise SettingsError(f"COORDINATOR_CORS_ORIGINS: {origin} cannot be used: {fault}.")
     return settings
 
 
@@ -179,8 +247,3 @@ def env_file(values: Mapping[str, str]) -> str:
     "A=postgresql://u:p@h:1/d\nB='https://a.example, https://b.example'\n"
     """
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(values.items()))
-
-
-def is_plain(text: str) -> bool:
-    """Whether ``text`` can name a tenant or a user: it may stand in object keys and logs."""
-    return re.fullmatch(r"(?!\.+$)[A-Za-z0-9._@+-]{1,64}", text) is not None

@@ -1,21 +1,28 @@
 """Metrics and logs: their names, and nothing that could tell a secret.
 
-Rule: labels come from fixed lists. No upload id, user, key or URL is a label or a log field value,
-but for upload and request ids in logs.
+Rule: every line of a log goes through :mod:`coordinator.redaction`, whoever wrote it. Labels come
+from fixed lists. No upload id, user, key or URL is a label or a log field value, but for upload and
+request ids in logs.
 """
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from types import TracebackType
+from typing import Final, TextIO
 
 import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from typing_extensions import override
 
 from coordinator import tracing
+from coordinator.redaction import redact
+
+_log = structlog.get_logger(__name__)
 
 REGISTRY: Final = CollectorRegistry()
 
@@ -55,6 +62,21 @@ EVENT_STREAMS: Final = Gauge(
 )
 JOBS: Final = Counter(
     "jobs", "Job attempts by how they ended.", ["kind", "status"], registry=REGISTRY
+)
+RATE_LIMITED: Final = Counter(
+    "rate_limited",
+    "Requests refused with 429: by whose limit, and whether Redis decided or this process.",
+    ["class", "by", "where"],
+    registry=REGISTRY,
+)
+REFUSED_REQUESTS: Final = Counter(
+    "refused_requests",
+    "Requests refused with 401 or 403, by the problem's code.",
+    ["code"],
+    registry=REGISTRY,
+)
+AUDIT_ROWS: Final = Counter(
+    "audit_rows_chained", "Rows of the audit that this process has chained.", registry=REGISTRY
 )
 SWEPT: Final = Counter(
     "swept", "What sweeps removed: upload, object, orphan, probe.", ["kind"], registry=REGISTRY
@@ -101,7 +123,8 @@ def timed_s3(operation: str) -> Iterator[None]:
 def configure_logs(level: str) -> None:
     """Write one JSON object a line to stderr, our own and the libraries' records alike.
 
-    botocore's DEBUG prints signatures and keys, httpcore's whole URLs: theirs stay at WARNING.
+    botocore's DEBUG prints signatures and keys, httpcore's whole URLs: theirs stay at WARNING. What
+    Python would print by itself (uncaught exceptions, warnings) becomes a line, too.
     """
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     shared: list[structlog.typing.Processor] = [
@@ -121,7 +144,7 @@ def configure_logs(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     renderer = structlog.processors.JSONRenderer(serializer=_to_json)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -131,6 +154,37 @@ def configure_logs(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("botocore", "aiobotocore", "boto3", "httpx", "httpcore", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _note_uncaught
+    threading.excepthook = _note_uncaught_in_thread
+    sys.unraisablehook = _note_unraisable
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines. A record that cannot be written is named, and its arguments are not shown."""
+
+    @override
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say that a record was lost, by whom."""
+        lost = {"event": "a line of the log was lost", "level": "error", "logger": record.name}
+        self.stream.write(_to_json(lost) + self.terminator)
+
+
+def _note_uncaught(
+    kind: type[BaseException], exc: BaseException, traceback: TracebackType | None
+) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        _log.critical("uncaught", exc_info=(kind, exc, traceback))
+
+
+def _note_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and not issubclass(args.exc_type, SystemExit):
+        _log.error("uncaught in a thread", exc_info=args.exc_value)
+
+
+def _note_unraisable(args: "sys.UnraisableHookArgs") -> None:
+    if args.exc_value is not None:
+        _log.error("ignored", what=args.err_msg, exc_info=args.exc_value)
 
 
 def _add_trace_id(
@@ -142,4 +196,4 @@ def _add_trace_id(
 
 
 def _to_json(event: object, **_: object) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    return redact(msgspec.json.encode(event, enc_hook=str).decode())

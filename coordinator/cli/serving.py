@@ -6,6 +6,7 @@ is 0 then; only a service that could not start has another.
 """
 
 import asyncio
+import resource
 import signal
 import socket
 import sys
@@ -18,12 +19,14 @@ from litestar import Litestar
 from typing_extensions import override
 
 from coordinator.adapters import clock
+from coordinator.cli.patience import Patience, patient
 from coordinator.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
 _FINISH_SECONDS: Final = 60
 _CLOSE_SECONDS: Final = 5  # of these 60, kept for closing the stores
+_OWN_FILES: Final = 512  # what a process needs beside its clients' connections
 # Longer than load balancers keep theirs (AWS's 60 s): a server that hangs up first may do so while
 # a request is on its way.
 _KEEP_ALIVE_SECONDS: Final = 75
@@ -31,6 +34,8 @@ _KEEP_ALIVE_SECONDS: Final = 75
 
 def serve(app: Litestar, settings: Settings) -> None:
     """Serve until a signal ends it."""
+    patience = Patience.of(settings)
+    _allow_files(patience.max_connections)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -38,6 +43,9 @@ def serve(app: Litestar, settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=patient(patience),
+        ws="none",  # an upgrade is a request as any other
+        proxy_headers=False,  # whom to believe is a setting of ours, COORDINATOR_TRUSTED_PROXIES
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_FINISH_SECONDS - _CLOSE_SECONDS,
     )
@@ -45,6 +53,17 @@ def serve(app: Litestar, settings: Settings) -> None:
     server.run()
     if not server.started and not server.should_exit:
         sys.exit(uvicorn.config.STARTUP_FAILURE)
+
+
+def _allow_files(connections: int) -> None:
+    """Let the process have so many connections open, beside its own, where the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OWN_FILES
+    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < possible:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+    if possible < wanted:
+        _log.warning("the system allows fewer connections", wanted=wanted, allowed=possible)
 
 
 class _Server(uvicorn.Server):

@@ -14,7 +14,9 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
+from coordinator import redaction
 from coordinator import settings as settings_module
+from coordinator.adapters.issuers import read_issuers
 from coordinator.adapters.migrations import pending
 from coordinator.adapters.probing import ProbeRefusedError
 from coordinator.adapters.stores import bucket_options, open_stores
@@ -25,6 +27,7 @@ from coordinator.operations.learn_capabilities import NoAnswerError, learn_capab
 from coordinator.operations.prove_object import NO_ANSWER
 from coordinator.settings import Settings, SettingsError
 from coordinator.telemetry import configure_logs
+from coordinator.web.limits import rules_of
 
 _log = structlog.get_logger(__name__)
 
@@ -38,8 +41,12 @@ def read_settings() -> Settings:
     try:
         settings = settings_module.read(os.environ)
         accepted_weaknesses(settings)
+        issuers = read_issuers(settings.issuers)
+        rules_of(settings)
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
+    shared = {each.secret for each in issuers if each.secret}
+    redaction.remember(settings.confidential | redaction.known_in(os.environ) | shared)
     configure_logs(settings.log_level)
     if region := os.environ.get("AWS_REGION"):
         # What all other AWS tools read; botocore knows the older name only, and guesses without.

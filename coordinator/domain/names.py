@@ -1,4 +1,4 @@
-"""File names: what is accepted, and the object key that comes of it."""
+"""Names of files and tenants: what is accepted, and the object key that comes of it."""
 
 import re
 import unicodedata
@@ -10,6 +10,9 @@ MAX_NAME_CHARACTERS: Final = 255
 MAX_KEY_NAME: Final = 128
 _MAX_EXTENSION: Final = 20
 
+_PLAIN: Final = re.compile(r"(?!\.+$)[A-Za-z0-9._@+-]{1,64}")
+# These make "gnp.exe" of "exe.png" on the screen. Joiners stay: emoji and scripts need them.
+_TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _NOT_ALLOWED: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -20,7 +23,7 @@ def check_name(name: str) -> str:
     sends a path believes that we keep it.
 
     Raises:
-        InvalidFieldError: it is empty, too long, a path, or has control characters in it.
+        InvalidFieldError: it is empty, too long, a path, or has unseen characters in it.
 
     """
     if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
@@ -29,6 +32,8 @@ def check_name(name: str) -> str:
         raise InvalidFieldError("fileName", "Send the file's name without a path.")
     if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
         raise InvalidFieldError("fileName", "A name has no control characters and no line breaks.")
+    if _TURNING.search(name):
+        raise InvalidFieldError("fileName", "A name does not turn the direction of its text.")
     return name
 
 
@@ -59,6 +64,21 @@ def object_key(*, prefix: str, tenant: str, upload_id: str, file_name: str) -> s
 def marker_key(prefix: str) -> str:
     """Build the key of the object that says whose the prefix is. No tenant's name has a tilde."""
     return f"{prefix}/~coordinator-installation"
+
+
+def audit_head_folder(prefix: str) -> str:
+    """Build what the keys of all exported heads of audit chains begin with."""
+    return f"{prefix}/~coordinator-audit/"
+
+
+def audit_head_key(prefix: str, tenant: str) -> str:
+    """Build the key of the object that says how far a tenant's audit chain goes."""
+    return f"{audit_head_folder(prefix)}{tenant}.json"
+
+
+def is_plain(text: str) -> bool:
+    """Whether ``text`` can name a tenant, or a user: it may stand in object keys and logs."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def manifest_key(key: str) -> str:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from coordinator import tracing
+from coordinator.tracing.redacting import Redacting
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ def _provider(service_name: str, names: list[str]) -> TracerProvider:
         if found is None:
             _log.warning("no such exporter of traces", exporter=name)
             continue
-        provider.add_span_processor(BatchSpanProcessor(found.load()()))
+        provider.add_span_processor(BatchSpanProcessor(Redacting(found.load()())))
     return provider
 
 

@@ -11,7 +11,10 @@ from litestar.exceptions import HTTPException
 
 from coordinator.domain.errors import InvalidFieldError, MalformedJsonError
 
+MAX_DEPTH: Final = 32
+
 _JSON: Final = "application/json"
+_TOO_DEEP: Final = f"The body nests more than {MAX_DEPTH} deep."
 _PLACE: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _NAMED: Final = re.compile(r"(?:missing required|contains unknown) field `([^`]+)`")
 
@@ -25,12 +28,14 @@ async def check_body(request: Request[Any, Any, Any]) -> None:
         MalformedJsonError: broken JSON, invalid UTF-8, nesting beyond reason.
         InvalidFieldError: a value of another type, an unknown or missing field, a number beyond
             all range.
-        HTTPException: 415, the body is declared to be something else than JSON.
+        HTTPException: 415, the body is declared to be something else than JSON, or packed.
 
     """
     declared = request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
     if declared != _JSON:
         raise HTTPException(status_code=415, detail=f"Send JSON, as {_JSON}.")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise HTTPException(status_code=415, detail="Send the body as it is, not packed.")
     tree = _decode(await request.body() or b"null")
     asked = request.route_handler.parsed_data_field
     assert asked is not None, "checked are the bodies that a handler asks for"
@@ -43,15 +48,34 @@ async def check_body(request: Request[Any, Any, Any]) -> None:
 def _decode(body: bytes) -> Any:
     try:
         body.decode()
-        return msgspec.json.decode(body)
+        tree = msgspec.json.decode(body)
     except UnicodeDecodeError as exc:
         raise MalformedJsonError(f"The body is not UTF-8 (byte {exc.start}).") from exc
     except RecursionError as exc:
-        raise MalformedJsonError("The body nests too deeply.") from exc
+        raise MalformedJsonError(_TOO_DEEP) from exc
     except msgspec.DecodeError as exc:
         if field := _impossible_number(body):
             raise InvalidFieldError(field, "The number is out of range.") from exc
         raise MalformedJsonError(f"{exc}.") from exc
+    if isinstance(tree, dict | list):
+        _check_depth(tree)
+    return tree
+
+
+def _check_depth(tree: Any) -> None:
+    """Refuse nesting that the decoder could follow and nobody needs.
+
+    Raises:
+        MalformedJsonError: it is deeper than the limit.
+
+    """
+    level = [tree]
+    for _ in range(MAX_DEPTH):
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [each for some in inner for each in some if isinstance(each, dict | list)]
+        if not level:
+            return
+    raise MalformedJsonError(_TOO_DEEP)
 
 
 def _wrong_shape(message: str) -> InvalidFieldError:

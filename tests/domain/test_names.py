@@ -11,6 +11,7 @@ from coordinator.domain.names import (
     MAX_KEY_NAME,
     MAX_NAME_CHARACTERS,
     check_name,
+    is_plain,
     key_name,
     manifest_key,
     object_key,
@@ -132,3 +133,15 @@ def test_a_key_has_four_parts_and_none_that_a_browser_would_resolve(name: str) -
     assert last not in {"", ".", ".."}
     assert manifest_key(key).startswith(key)
     assert manifest_key(key) != key
+
+
+@pytest.mark.parametrize("text", ["default", "a", "alice@example.com", "t-1_2.3", "a" * 64, ".a"])
+def test_plain_names_may_be_tenants_and_users(text: str) -> None:
+    """Letters, digits and a few signs."""
+    assert is_plain(text)
+
+
+@pytest.mark.parametrize("text", ["", "a" * 65, "a/b", "a b", "ä", "a\n", ".", "..", "...", "a\0"])
+def test_what_would_lead_elsewhere_in_a_key_or_forge_a_line_is_not_plain(text: str) -> None:
+    """Tenants stand in object keys, users in logs."""
+    assert not is_plain(text)
