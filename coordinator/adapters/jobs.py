@@ -50,17 +50,46 @@ async def of_upload(tx: Tx, upload_id: UUID) -> list[Job]:
     return msgspec.convert(await cursor.fetchall(), list[Job])
 
 
+_READ: Final = """
+SELECT id, upload_id, kind, parameters, state, attempt, result, error_code FROM jobs WHERE id = %s
+"""
+
+
+async def read(tx: Tx, job_id: UUID) -> Job | None:
+    """Read a job; ``None`` when there is none."""
+    row = await (await tx.execute(_READ, [job_id])).fetchone()
+    return None if row is None else msgspec.convert(row, Job)
+
+
+_REOPEN: Final = """
+UPDATE jobs SET state = 'queued', finished_at = NULL
+ WHERE id = %s AND state = 'failed'
+RETURNING id, upload_id, kind, parameters, state, attempt, result, error_code
+"""
+
+
+async def reopen(tx: Tx, job_id: UUID) -> Job | None:
+    """Let a failed job wait for one more attempt; ``None`` when it has not failed.
+
+    Its error stands until that begins.
+    """
+    row = await (await tx.execute(_REOPEN, [job_id])).fetchone()
+    return None if row is None else msgspec.convert(row, Job)
+
+
 _START: Final = """
-UPDATE jobs
+UPDATE jobs AS j
    SET state = 'running', attempt = attempt + 1,
        started_at = clock_timestamp(), error_code = NULL
  WHERE id = %s AND state IN ('queued', 'running')
+   AND NOT EXISTS (SELECT FROM uploads AS u
+                    WHERE u.id = j.upload_id AND u.erasing_since IS NOT NULL)
 RETURNING id, upload_id, kind, parameters, state, attempt, result, error_code
 """
 
 
 async def start(tx: Tx, job_id: UUID) -> Job | None:
-    """Begin a new attempt, fencing older ones; ``None`` when the job is over or unknown."""
+    """Begin a new attempt, fencing older ones; ``None``: it is over, unknown or being erased."""
     row = await (await tx.execute(_START, [job_id])).fetchone()
     return None if row is None else msgspec.convert(row, Job)
 

@@ -32,6 +32,9 @@ class Action(StrEnum):
     LIST_PARTS = "s3:ListMultipartUploadParts"
     LIST_MULTIPARTS = "s3:ListBucketMultipartUploads"
     LIST_BUCKET = "s3:ListBucket"
+    LIST_VERSIONS = "s3:ListBucketVersions"
+    DELETE_VERSION = "s3:DeleteObjectVersion"
+    PUT_TAGGING = "s3:PutObjectTagging"
     GET_ATTRIBUTES = "s3:GetObjectAttributes"
     GET_CORS = "s3:GetBucketCORS"
     GET_LIFECYCLE = "s3:GetLifecycleConfiguration"
@@ -82,6 +85,21 @@ NEEDS: Final[Mapping[Action, Need]] = {
         used="With it S3 says of an object that is missing that it is missing.",
         lacking="S3 does not say whether an object is there: a lost answer is never settled.",
         stops=True,
+    ),
+    Action.LIST_VERSIONS: Need(
+        used="Erasing finds every version of an upload's objects with it.",
+        lacking="Nothing can be erased: erasures are tried again for ever.",
+        stops=False,
+    ),
+    Action.DELETE_VERSION: Need(
+        used="Erasing removes objects for good with it.",
+        lacking="Nothing can be erased: erasures report every version as refused.",
+        stops=False,
+    ),
+    Action.PUT_TAGGING: Need(
+        used="Retention rules that archive tag objects with it.",
+        lacking="Nothing is archived; rules that delete work.",
+        stops=False,
     ),
     Action.GET_ATTRIBUTES: Need(
         used="`coordinator doctor` looks at a finished object with it.",

@@ -91,13 +91,19 @@ def doctor(environ: dict[str, str], limited_s3: str, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("identity", "code", "lacking", "unknown"),
     [
-        ("NOLIST", 1, ["s3:ListBucket"], []),
+        (
+            "NOLIST",
+            1,
+            ["s3:ListBucket", "s3:ListBucketVersions", "s3:PutObjectTagging"],
+            [],
+        ),
         (
             "NOREAD",
             1,
             [
                 *("s3:GetObject", "s3:ListMultipartUploadParts", "s3:ListBucketMultipartUploads"),
                 *("s3:GetObjectAttributes", "s3:GetBucketCORS", "s3:GetLifecycleConfiguration"),
+                "s3:PutObjectTagging",
             ],
             [],
         ),
@@ -108,13 +114,14 @@ def doctor(environ: dict[str, str], limited_s3: str, monkeypatch: pytest.MonkeyP
             [
                 *("s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
                 *("s3:ListMultipartUploadParts", "s3:GetObjectAttributes"),
+                *("s3:DeleteObjectVersion", "s3:PutObjectTagging"),
             ],
         ),
         # Nothing here that the service itself needs to go on.
         (
             "INSIDE",
             0,
-            ["s3:GetBucketCORS", "s3:GetLifecycleConfiguration"],
+            ["s3:GetBucketCORS", "s3:GetLifecycleConfiguration", "s3:PutObjectTagging"],
             [],
         ),
     ],
