@@ -7,7 +7,7 @@ LOCKS := deploy/requirements
 SEEDS ?= 40
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint check soak mutation bench docs lock clean
+.PHONY: help demo run test lint check matrix canary fuzz soak mutation bench docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 10
@@ -29,11 +29,20 @@ lint: .venv/dev-ready ## Check format, lint, types and import contracts
 
 check: lint test ## What CI runs
 
+matrix: .venv/dev-ready ## Print who may do what: every route, every caller, whosever thing it is
+	$(BIN)/python -m pytest tests/web/test_access_matrix.py -q -s -k everybody
+
+canary: .venv/dev-ready ## Search every log, span, table and answer of a whole run for its secrets
+	$(BIN)/python -m pytest tests/tracing/test_canary.py -q -s
+
 soak: .venv/dev-ready ## Kill -9 at every crash point, over SEEDS=40 seeds each, and judge what is left
 	$(BIN)/python -m tests.faults.soak --seeds $(SEEDS) $(ARGS)
 
 mutation: .venv/dev-ready .venv-localstack/ready ## Take out one check after the other, and see a test fail
 	$(BIN)/python -m tests.faults.mutation $(ARGS)
+
+fuzz: .venv/dev-ready ## Send 20,000 requests made from the OpenAPI document and 200,000 broken bodies (ARGS)
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench: .venv/dev-ready ## Measure against the bars, side by side, and keep the table in docs/
 	$(BIN)/python -m tests.benchmarks $(ARGS)

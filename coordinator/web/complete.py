@@ -19,10 +19,12 @@ from coordinator.domain.checksums import parse_declared
 from coordinator.domain.errors import (
     ChecksumConflictError,
     ChecksumMismatchError,
+    HeldError,
     InvalidFieldError,
     KeyTakenError,
     MalformedJsonError,
     PartsMissingError,
+    TypeNotAllowedError,
     UploadExpiredError,
     UploadNotFoundError,
     WrongPhaseError,
@@ -34,7 +36,7 @@ from coordinator.operations.complete_upload import abort_upload, complete_upload
 from coordinator.operations.read_pipeline import read_manifest, read_pipeline
 from coordinator.web.auth import guarded
 from coordinator.web.bodies import check_body
-from coordinator.web.documented import UPLOAD_ID, documented, example
+from coordinator.web.documented import UPLOAD_ID, also, documented, example
 from coordinator.web.shapes import Answer, PipelineAnswer, Strict, known_upload
 from manifests import ManifestError
 
@@ -90,17 +92,21 @@ _EXAMPLE: Final = {"uploadId": UPLOAD_ID}
     operation_id="completeUpload",
     summary="Complete an upload",
     tags=["uploads"],
-    responses=documented(
-        MalformedJsonError,
-        InvalidFieldError,
-        UploadNotFoundError,
-        WrongPhaseError,
-        PartsMissingError,
-        KeyTakenError,
-        ChecksumConflictError,
-        ChecksumMismatchError,
-        UploadExpiredError,
-    ),
+    responses={
+        **documented(
+            MalformedJsonError,
+            InvalidFieldError,
+            UploadNotFoundError,
+            WrongPhaseError,
+            PartsMissingError,
+            KeyTakenError,
+            ChecksumConflictError,
+            ChecksumMismatchError,
+            TypeNotAllowedError,
+            UploadExpiredError,
+        ),
+        202: also(AssemblingAnswer, "Under way."),
+    },
 )
 async def complete(
     data: Annotated[CompleteRequest, Body(examples=example(_EXAMPLE))],
@@ -136,7 +142,10 @@ async def complete(
     operation_id="abortUpload",
     summary="Abort an upload",
     tags=["uploads"],
-    responses=documented(UploadNotFoundError, WrongPhaseError),
+    responses={
+        **documented(UploadNotFoundError, WrongPhaseError, HeldError),
+        204: also(None, "Done."),
+    },
 )
 async def abort(
     upload_id: FromPath[str],
@@ -145,7 +154,10 @@ async def abort(
     stores: NamedDependency[Stores],
     state: State,
 ) -> Response[AssemblingAnswer | None]:
-    """Abort: 204 when done, 202 while somebody is completing it, 409 once it is COMPLETED."""
+    """Abort: 204 when done, 202 while somebody is completing it.
+
+    409 once it is COMPLETED, and while it is on hold.
+    """
     work = abort_upload(stores, known_upload(upload_id, owner), owner, actor=caller.actor)
     upload = await _outlast(state.background, work)
     if upload is not None and upload.phase is Phase.FAILED:
@@ -191,7 +203,8 @@ def _assembling(upload_id: str) -> AssemblingAnswer:
 
 async def _completed(stores: Stores, upload: Upload) -> CompleteAnswer:
     kept = await read_manifest(stores, upload)
-    assert kept is not None, "COMPLETED has a manifest"
+    if kept is None:  # COMPLETED has a manifest, until it is erased
+        raise UploadNotFoundError
     checksum = f"sha256:{kept.sha256.hex()}" if kept.sha256 else f"sha256-tree:{kept.root}"
     return CompleteAnswer(
         upload_id=upload.public_id,

@@ -59,6 +59,16 @@ def documented(*refusals: type[errors.CoordinatorError]) -> Mapping[int, Respons
     }
 
 
+def also(kind: Any, description: str, *, media_type: str = "application/json") -> ResponseSpec:
+    """Document an answer beside the usual one, or the usual one where its type does not tell."""
+    return ResponseSpec(
+        data_container=kind,
+        description=description,
+        media_type=media_type,
+        generate_examples=False,
+    )
+
+
 @cache
 def operation_for(action: Action) -> type[Operation]:
     """Make the document's operation say who may call it: `x-action`, `x-roles`, `x-scope`."""

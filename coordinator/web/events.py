@@ -8,7 +8,6 @@ from uuid import UUID
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter
 from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
@@ -25,7 +24,7 @@ from coordinator.operations.authenticate import Authenticator
 from coordinator.operations.look_at_upload import look
 from coordinator.operations.watch_upload import Watch, Watches
 from coordinator.web.auth import credential_of, guarded
-from coordinator.web.documented import documented
+from coordinator.web.documented import also, documented
 from coordinator.web.problems import UNAVAILABLE
 from coordinator.web.server_sent import HEARTBEAT, RETRY, Seen, news
 from coordinator.web.shapes import known_upload
@@ -40,12 +39,6 @@ _FAREWELL_SECONDS: Final = 1.0
 # `X-Accel-Buffering` has nginx pass every event on at once.
 _HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-_OVER: Final = ResponseSpec(
-    data_container=None,
-    description="The upload is over, and `Last-Event-ID` has seen it all.",
-    generate_examples=False,
-)
-
 
 @get(
     "/api/uploads/{upload_id:str}/events",
@@ -54,7 +47,11 @@ _OVER: Final = ResponseSpec(
     operation_id="followUpload",
     summary="Follow an upload",
     tags=["uploads"],
-    responses={**documented(UploadNotFoundError), 204: _OVER},
+    responses={
+        **documented(UploadNotFoundError),
+        200: also(dict[str, Any], "Events, one after the other.", media_type=MEDIA_TYPE),
+        204: also(None, "The upload is over, and `Last-Event-ID` has seen it all."),
+    },
 )
 async def events(
     upload_id: FromPath[str],

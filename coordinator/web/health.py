@@ -11,6 +11,9 @@ from coordinator.telemetry import ACTIVE_UPLOADS, REGISTRY
 from coordinator.web.pulse import Pulse
 from coordinator.web.shapes import Answer
 
+# What prometheus_client names, but for the charset, which the framework adds.
+_MEDIA_TYPE: Final = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
+
 
 class Health(Answer):
     """Alive."""
@@ -49,13 +52,19 @@ async def readyz(state: State) -> Response[Readiness]:
     return Response(answer, status_code=200 if ready else 503)
 
 
-@get("/metrics", operation_id="metrics", summary="Metrics", tags=["operation"])
+@get(
+    "/metrics",
+    media_type=_MEDIA_TYPE,
+    operation_id="metrics",
+    summary="Metrics",
+    tags=["operation"],
+)
 async def metrics(state: State) -> Response[bytes]:
     """Expose the metrics of this process; `active_uploads` is true for all of them."""
     pulse: Pulse = state.pulse
     count = await pulse.open_uploads()
     ACTIVE_UPLOADS.set(float("nan") if count is None else count)
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(REGISTRY), media_type=_MEDIA_TYPE)
 
 
 ROUTES: Final = (healthz, readyz, metrics)

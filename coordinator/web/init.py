@@ -23,9 +23,12 @@ from coordinator.domain.errors import (
     IdempotencyConflictError,
     InvalidFieldError,
     MalformedJsonError,
+    QuotaExceededError,
+    TypeNotAllowedError,
 )
 from coordinator.domain.jobs import pipeline_of
 from coordinator.domain.limits import RouteClass
+from coordinator.domain.metadata import check_metadata
 from coordinator.domain.phases import Phase
 from coordinator.domain.plan import plan
 from coordinator.operations.open_upload import Wish, open_upload
@@ -33,8 +36,10 @@ from coordinator.operations.read_progress import read_progress
 from coordinator.settings import Settings
 from coordinator.web.auth import UserId, guarded, user_for
 from coordinator.web.bodies import check_body
-from coordinator.web.documented import documented, example
+from coordinator.web.documented import also, documented, example
+from coordinator.web.limits import Visit
 from coordinator.web.shapes import Answer, Strict, Timestamp, stamp
+from coordinator.web.tokens import SECRET, minting_for, token_in_answer
 
 _MEDIA_TYPE: Final = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}(;[ -~]{0,64})?"
@@ -71,10 +76,13 @@ class InitRequest(Strict, kw_only=True):
         bool, msgspec.Meta(description="Complete once every chunk was reported, without asking.")
     ] = False
     user_id: UserId | None = None
+    upload_token: Annotated[
+        bool, msgspec.Meta(description="Answer a token, by which a browser uploads without a key.")
+    ] = False
 
 
 class InitAnswer(Answer):
-    """An open upload."""
+    """An open upload; `uploadToken` is null unless it was asked for and the upload is open."""
 
     upload_id: str
     chunk_size: int
@@ -85,6 +93,11 @@ class InitAnswer(Answer):
     auto_complete: bool
     resumed: bool
     missing_chunks: list[int]
+    upload_token: str | None
+    upload_token_expires_at: Timestamp | None
+
+    # The token drives the upload: it must not get into a log by way of a traceback.
+    __repr__ = object.__repr__
 
 
 _EXAMPLE: Final = {
@@ -104,21 +117,27 @@ _EXAMPLE: Final = {
     operation_id="initUpload",
     summary="Start or resume an upload",
     tags=["uploads"],
-    responses=documented(
-        MalformedJsonError,
-        InvalidFieldError,
-        ChunkSizeError,
-        FileTooLargeError,
-        ChecksumMismatchError,
-        ForbiddenError,
-        IdempotencyConflictError,
-    ),
+    responses={
+        **documented(
+            MalformedJsonError,
+            InvalidFieldError,
+            ChunkSizeError,
+            FileTooLargeError,
+            ChecksumMismatchError,
+            ForbiddenError,
+            IdempotencyConflictError,
+            QuotaExceededError,
+            TypeNotAllowedError,
+        ),
+        200: also(InitAnswer, "Found again, and resumed."),
+    },
 )
 async def init(
     *,
     data: Annotated[InitRequest, Body(examples=example(_EXAMPLE))],
     request: Request[Any, Any, Any],
     caller: NamedDependency[Caller],
+    visit: NamedDependency[Visit],
     stores: NamedDependency[Stores],
     settings: NamedDependency[Settings],
     idempotency_key: IdempotencyKey = None,
@@ -129,12 +148,17 @@ async def init(
     upload again: 200 with `resumed: true`.
     """
     wish = _wish(data, caller, settings, idempotency_key, await request.body())
+    await visit.admit_owner(caller, wish.user_id)
     upload, resumed = await open_upload(stores, wish)
     tracing.describe({tracing.UPLOAD_ID: upload.public_id})
     if resumed:
         missing = (await read_progress(stores, upload)).missing
     else:
         missing = list(range(upload.plan.chunk_count))
+    token = None
+    if data.upload_token:
+        minting = minting_for(caller, settings)
+        token = await token_in_answer(stores, upload, minting, resumed=resumed)
     answer = InitAnswer(
         upload_id=upload.public_id,
         chunk_size=upload.chunk_bytes,
@@ -145,8 +169,10 @@ async def init(
         auto_complete=upload.auto_complete,
         resumed=resumed,
         missing_chunks=missing,
+        upload_token=token.text if token else None,
+        upload_token_expires_at=stamp(token.expires_at) if token else None,
     )
-    return Response(answer, status_code=200 if resumed else 201)
+    return Response(answer, status_code=200 if resumed else 201, headers=SECRET if token else None)
 
 
 def _wish(
@@ -174,6 +200,7 @@ def _wish(
         lifetime=timedelta(seconds=settings.session_lifetime_seconds),
         idempotency_key=key,
         body_sha256=hashlib.sha256(body).digest(),
+        with_token=data.upload_token,
     )
 
 
@@ -190,9 +217,7 @@ def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
     encoded = msgspec.json.encode(metadata)
     if len(encoded) > _MAX_METADATA_BYTES:
         raise InvalidFieldError("metadata", f"At most {_MAX_METADATA_BYTES} bytes of JSON.")
-    if b"\\u0000" in encoded:
-        raise InvalidFieldError("metadata", "Text must not have NUL characters in it.")
-    return metadata
+    return check_metadata(metadata)
 
 
 ROUTES: Final = (init,)

@@ -42,6 +42,7 @@ STATUS: Final[Mapping[type[errors.CoordinatorError], tuple[int, str]]] = {
     errors.PartsMissingError: (409, "Chunks are missing"),
     errors.ChecksumConflictError: (409, "Another checksum was declared before"),
     errors.KeyTakenError: (409, "Another object is in the way"),
+    errors.KeyRotatedError: (409, "Key was rotated before"),
     errors.HeldError: (409, "Upload on hold"),
     errors.JobNotFailedError: (409, "Job has not failed"),
     errors.UploadExpiredError: (410, "Upload expired"),
@@ -67,6 +68,8 @@ UNAVAILABLE: Final = (
     BotoCoreError,
     TimeoutError,
 )
+
+_HUNG_UP: Final = "client disconnected prematurely"  # the framework's words, with a 500
 
 HTTP_CODES: Final = {
     400: "bad-request",
@@ -116,6 +119,8 @@ def refused(request: Request[Any, Any, Any], exc: errors.CoordinatorError) -> Re
     """Answer a refusal of ours."""
     status, title = STATUS[type(exc)]
     headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": RETRY_SECONDS}}
+    if isinstance(exc, errors.RateLimitedError):
+        headers[status] = {"Retry-After": str(exc.retry_after_seconds)}
     return problem(
         request,
         status=status,
@@ -141,6 +146,9 @@ def http_error(request: Request[Any, Any, Any], exc: HTTPException) -> Response[
     """Answer what the framework refuses: unknown routes, methods, media types, large bodies."""
     if isinstance(exc, ValidationException):
         return invalid(request, exc)
+    if exc.detail == _HUNG_UP:
+        # Nobody reads this; it must not count as a fault of ours.
+        exc = HTTPException(status_code=400, detail="The body was cut off.")
     return problem(
         request,
         status=exc.status_code,

@@ -27,6 +27,7 @@ from coordinator.settings import Settings
 from coordinator.web.auth import guarded
 from coordinator.web.bodies import check_body
 from coordinator.web.documented import UPLOAD_ID, documented, example
+from coordinator.web.limits import Visit
 from coordinator.web.shapes import Answer, Strict, Timestamp, known_upload, stamp
 
 MAX_BATCH: Final = 1_000
@@ -101,6 +102,7 @@ _EXAMPLE: Final = {
 async def urls(
     data: Annotated[UrlsRequest, Body(examples=example(_EXAMPLE))],
     owner: NamedDependency[Owner],
+    visit: NamedDependency[Visit],
     stores: NamedDependency[Stores],
     settings: NamedDependency[Settings],
 ) -> UrlsAnswer:
@@ -109,11 +111,13 @@ async def urls(
     The first sha256 of a chunk is final: S3 refuses other bytes, and another digest later is 409
     `digest-conflict`. Signing the same digest again is harmless.
     """
+    upload_id, chunks = known_upload(data.upload_id, owner), _to_sign(data.chunks)
+    await visit.admit_chunks(owner.tenant, len(chunks))
     batch = await sign_chunks(
         stores,
-        known_upload(data.upload_id, owner),
+        upload_id,
         owner,
-        _to_sign(data.chunks),
+        chunks,
         force=data.force,
         lifetime=timedelta(seconds=settings.url_lifetime_seconds),
     )

@@ -9,7 +9,7 @@ from litestar.params import FromPath, QueryParameter
 from coordinator.adapters import uploads
 from coordinator.adapters.stores import Stores
 from coordinator.domain.access import Action
-from coordinator.domain.errors import UploadNotFoundError
+from coordinator.domain.errors import InvalidFieldError, UploadNotFoundError
 from coordinator.domain.limits import RouteClass
 from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Owner, Upload
@@ -28,13 +28,18 @@ from coordinator.web.shapes import (
 
 
 class StatusAnswer(Answer):
-    """One upload. Lists of chunks are complete; `filePath` is null before COMPLETED."""
+    """One upload. Lists of chunks are complete.
+
+    `filePath` is null before COMPLETED; `detectedType` is what the object's first bytes say, null
+    until they were read.
+    """
 
     upload_id: str
     user_id: str
     file_name: str
     file_size: int
     file_type: str
+    detected_type: str | None
     chunk_size: int
     total_chunks: int
     uploaded_chunks: int
@@ -46,6 +51,7 @@ class StatusAnswer(Answer):
     checksum: str | None
     metadata: dict[str, Any]
     auto_complete: bool
+    on_hold: bool
     created_at: Timestamp
     updated_at: Timestamp
     expires_at: Timestamp
@@ -59,7 +65,7 @@ class StatusAnswer(Answer):
     operation_id="getStatus",
     summary="Read an upload's status",
     tags=["uploads"],
-    responses=documented(UploadNotFoundError),
+    responses=documented(UploadNotFoundError, InvalidFieldError),
 )
 async def status(
     *,
@@ -85,6 +91,7 @@ def _answer(upload: Upload, progress: Progress, pipeline: Pipeline) -> StatusAns
         file_name=upload.file_name,
         file_size=upload.size_bytes,
         file_type=upload.file_type,
+        detected_type=upload.detected_type,
         chunk_size=upload.chunk_bytes,
         total_chunks=progress.total,
         uploaded_chunks=len(progress.uploaded),
@@ -96,6 +103,7 @@ def _answer(upload: Upload, progress: Progress, pipeline: Pipeline) -> StatusAns
         checksum=upload.checksum or upload.late_checksum,
         metadata=upload.metadata,
         auto_complete=upload.auto_complete,
+        on_hold=upload.hold is not None,
         created_at=stamp(upload.created_at),
         updated_at=stamp(upload.updated_at),
         expires_at=stamp(upload.deadline),

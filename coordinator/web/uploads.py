@@ -9,11 +9,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 import manifests
+from coordinator.adapters import audit, listing, signings, uploads
 from coordinator.adapters import jobs as job_rows
-from coordinator.adapters import listing, signings, uploads
 from coordinator.adapters.stores import Stores
 from coordinator.domain import cursors
-from coordinator.domain.access import Action
+from coordinator.domain.access import Action, Caller
 from coordinator.domain.errors import (
     ClockOffError,
     InvalidFieldError,
@@ -27,7 +27,7 @@ from coordinator.operations.finish_upload import document
 from coordinator.operations.read_pipeline import read_manifest
 from coordinator.settings import Settings
 from coordinator.web.auth import guarded
-from coordinator.web.documented import documented
+from coordinator.web.documented import also, documented
 from coordinator.web.shapes import Answer, JobDetail, Timestamp, known_upload, stamp
 
 _PAGE: Final = 100
@@ -98,13 +98,27 @@ class DownloadAnswer(Answer):
     responses=documented(InvalidFieldError),
 )
 async def list_uploads(
+    *,
     owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     status: Annotated[Phase | None, QueryParameter(description="Only those in this phase.")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=_PAGE)] = _PAGE,
     cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
+    user_id: Annotated[
+        str | None,
+        QueryParameter(
+            name="userId",
+            min_length=1,
+            max_length=128,
+            pattern=r"^[\x21-\x7e]+$(?!\n)",
+            description="Only this user's; whoever sees their own alone finds none of another's.",
+        ),
+    ] = None,
 ) -> UploadsAnswer:
     """List the caller's uploads, or with a key of scope `act-as` the tenant's, newest first."""
+    if user_id is not None and owner.user not in {None, user_id}:
+        return UploadsAnswer(uploads=[], next_cursor=None)
+    owner = Owner(owner.tenant, user_id or owner.user)
     after = None if cursor is None else cursors.decode(cursor)
     async with stores.pool.connection() as conn:
         rows = await listing.newest(conn, owner, phase=status, after=after, limit=limit + 1)
@@ -136,7 +150,10 @@ def _summary(row: Upload) -> UploadSummary:
     operation_id="getManifest",
     summary="Read the manifest",
     tags=["uploads"],
-    responses=documented(UploadNotFoundError),
+    responses={
+        **documented(UploadNotFoundError),
+        200: also(dict[str, Any], "The manifest, or what is known of it."),
+    },
 )
 async def manifest(
     upload_id: FromPath[str],
@@ -212,11 +229,16 @@ async def jobs(
     summary="Download the object",
     tags=["uploads"],
     status_code=307,
-    responses=documented(UploadNotFoundError, WrongPhaseError, ClockOffError),
+    responses={
+        **documented(UploadNotFoundError, WrongPhaseError, ClockOffError),
+        200: also(DownloadAnswer, "The address, where JSON was asked for."),
+    },
 )
 async def download(
+    *,
     upload_id: FromPath[str],
     request: Request[Any, Any, Any],
+    caller: NamedDependency[Caller],
     owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     settings: NamedDependency[Settings],
@@ -228,8 +250,9 @@ async def download(
     wanted = known_upload(upload_id, owner)
     async with stores.pool.connection() as conn:
         upload = await uploads.read(conn, wanted, owner)
-    if upload.phase is not Phase.COMPLETED:
-        raise WrongPhaseError(phase=upload.phase, event="download", reason=upload.reason)
+        if upload.phase is not Phase.COMPLETED:
+            raise WrongPhaseError(phase=upload.phase, event="download", reason=upload.reason)
+        await audit.of_upload(conn, "upload.downloaded", upload, actor=caller.actor)
     lifetime = min(DOWNLOAD_LIFETIME, timedelta(seconds=settings.url_lifetime_seconds))
     signed = await stores.bucket.presign_get(
         upload.object_key, file_name=upload.file_name, lifetime=lifetime

@@ -137,6 +137,8 @@ INIT: Final[list[Case]] = [
             "a\x7f",
             "a\x85b",
             "a\u2028b",
+            "a\u202eb",
+            "a\u2066b",
             "x" * 300,
             "ä" * 256,
         )
@@ -152,8 +154,10 @@ INIT: Final[list[Case]] = [
     ("metadata as text", {"metadata": "x"}, _field("metadata")),
     ("metadata of null", {"metadata": None}, _field("metadata")),
     ("metadata of 17 KB", {"metadata": {"a": "x" * 17_000}}, _field("metadata")),
-    ("a NUL in metadata", {"metadata": {"a": ["x\x00"]}}, _field("metadata")),
+    ("a NUL in metadata", {"metadata": {"a": ["x\x00"]}}, _field("metadata.a[0]")),
     ("a NUL in a name of metadata", {"metadata": {"\x00": 1}}, _field("metadata")),
+    ("a line that turns", {"metadata": {"a": {"b": "\u202e"}}}, _field("metadata.a.b")),
+    ("metadata 9 deep", {"metadata": {"a": [[[[[[[[]]]]]]]]}}, _field("metadata.a" + "[0]" * 7)),
     (
         "a number of 5,000 digits",
         _raw(a_file(9), "metadata", '{"n": ' + "9" * 5_000 + "}"),

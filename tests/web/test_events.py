@@ -321,18 +321,24 @@ async def test_a_reader_that_hangs_up_frees_its_place(
     assert listening[0][1] == 0
 
 
-async def test_a_revoked_key_reads_no_further(
-    service: Service, stores: Stores, key: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_revoked_key_reads_no_further_nor_do_its_tokens(
+    service: Service, app: Litestar, stores: Stores, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within the five seconds that every other request has, too; until then heartbeats come."""
     monkeypatch.setattr(events_module, "_HEARTBEAT_SECONDS", 1.0)
     upload_id = await opened(service.http, 5)
+    token = (await service.http.post(f"/api/uploads/{upload_id}/token")).json()["uploadToken"]
     before = _measured()
-    async with service.reading(upload_id) as reader:
+    async with (
+        service.reading(upload_id) as reader,
+        served(app, token) as page,
+        page.reading(upload_id) as page_reader,
+    ):
         await reader.seen("jobs")
+        await page_reader.seen("jobs")
         async with stores.pool.connection() as conn:
             assert await keys.revoke(conn, id_of(key) or "")
-        await reader.ended(seconds=11.0)
+        await asyncio.gather(reader.ended(seconds=11.0), page_reader.ended(seconds=11.0))
     refused = await service.ask(upload_id)
     await _until_open(0)
 

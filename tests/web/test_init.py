@@ -59,6 +59,8 @@ async def test_the_body_of_the_requirements_opens_an_upload(client: httpx.AsyncC
             "autoComplete": False,
             "resumed": False,
             "missingChunks": list(range(15)),
+            "uploadToken": None,
+            "uploadTokenExpiresAt": None,
         },
     )
 

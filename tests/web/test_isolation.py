@@ -23,6 +23,12 @@ _HERE: Final = object()  # stands for the upload's id
 # Every route of the document has a row: how it names an upload, or why it names none.
 _OPEN: Final = "needs no key"
 _OWN: Final = "shows or makes the caller's own only"
+_BY_ERASURE: Final = "erases in the admin's tenant: test_erasures.py"
+_BY_ADMIN: Final = "is of the admin's tenant: test_retention.py"
+_BY_JOB: Final = "names a job: test_jobs.py"
+_AUDIT: Final = "is of the admin's tenant: test_audit.py"
+_BY_KEY: Final = "is about keys: test_keys.py"
+_BY_TENANT: Final = "is about a tenant's quotas: test_quotas.py"
 _ROUTES: Final[dict[tuple[str, str], str | dict[str, Any]]] = {
     ("post", "/api/upload/init"): _OWN,
     ("get", "/api/uploads"): _OWN,
@@ -38,6 +44,24 @@ _ROUTES: Final[dict[tuple[str, str], str | dict[str, Any]]] = {
     ("get", "/api/uploads/{upload_id}/download"): {},
     ("get", "/api/uploads/{upload_id}/events"): {},
     ("delete", "/api/uploads/{upload_id}"): {},
+    ("get", "/api/stats"): _OWN,
+    ("post", "/api/jobs/{job_id}/retry"): _BY_JOB,
+    ("post", "/api/uploads/{upload_id}/token"): {},
+    ("post", "/api/keys"): _BY_KEY,
+    ("get", "/api/keys"): _BY_KEY,
+    ("post", "/api/keys/{key_id}/rotate"): _BY_KEY,
+    ("delete", "/api/keys/{key_id}"): _BY_KEY,
+    ("get", "/api/quotas"): _BY_TENANT,
+    ("put", "/api/quotas"): _BY_TENANT,
+    ("get", "/api/audit"): _AUDIT,
+    ("post", "/api/erasures"): _BY_ERASURE,
+    ("get", "/api/erasures"): _BY_ERASURE,
+    ("get", "/api/erasures/{erasure_id}"): _BY_ERASURE,
+    ("put", "/api/uploads/{upload_id}/hold"): _BY_ADMIN,
+    ("delete", "/api/uploads/{upload_id}/hold"): _BY_ADMIN,
+    ("get", "/api/retention"): _BY_ADMIN,
+    ("put", "/api/retention"): _BY_ADMIN,
+    ("get", "/api/retention/preview"): _BY_ADMIN,
     ("get", "/healthz"): _OPEN,
     ("get", "/readyz"): _OPEN,
     ("get", "/metrics"): _OPEN,

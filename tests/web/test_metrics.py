@@ -32,6 +32,8 @@ async def _samples(app: Litestar) -> Samples:
     async with client_of(app, None) as nobody:
         answer = await nobody.get("/metrics")
     assert answer.status_code == 200
+    # Said twice, the charset would be no part of the format that scrapers know.
+    assert answer.headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(answer.text)

@@ -88,7 +88,12 @@ async def test_a_completion_is_one_trace_from_the_request_to_the_job(
         "coordinator.attempt": 1,
     }
     driven = below(spans, drive)
-    assert _calls(driven, "S3") == ["S3 ListParts", "S3 CompleteMultipartUpload", "S3 PutObject"]
+    assert _calls(driven, "S3") == [
+        "S3 ListParts",
+        "S3 CompleteMultipartUpload",
+        "S3 GetObject",
+        "S3 PutObject",
+    ]
     assert _calls(driven, "Redis") == ["Redis forget"]
     (commit,) = [span for span in driven if "INSERT manifests" in span.name]
     assert commit.name.startswith("UPDATE uploads, INSERT manifests, DELETE signings, INSERT jobs")

@@ -1,0 +1,141 @@
+"""What everybody may do, said a second time: by hand, and not by reading the service's own table.
+
+The routes come from the OpenAPI document; how each is called, and on what, stands here.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+HERE: Final = object()  # stands for the id of the thing that a request is about
+
+_DIGEST: Final = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+class Who(StrEnum):
+    """Callers; all but the first are of one tenant, and user alice where that matters."""
+
+    NOBODY = "nobody"
+    UPLOADER = "uploader"
+    BACKEND = "backend"  # an uploader with act-as
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    INSTALLER = "installer"  # an admin with every-tenant
+    TOKEN = "token"
+
+
+class Whose(StrEnum):
+    """Whom a thing belongs to."""
+
+    MINE = "mine"
+    MY_OTHER = "my other"  # alice's too, but the token is not for it
+    COLLEAGUES = "colleague's"
+    STRANGERS = "other tenant's"
+    NOBODYS = "nobody's"
+
+
+# By action, one letter a caller in the order of Who without NOBODY:
+# t: the whole tenant's, o: their own, 1: the token's upload, -: nothing.
+_EXPECTED: Final[Mapping[str, str]] = {
+    "open": "ot-----",
+    "send": "ot----1",
+    "watch": "otttt" + "t1",
+    "abort": "ot-tt" + "t1",
+    "read": "otttt" + "t-",
+    "renew": "ot-----",
+    "count": "otttt" + "t-",
+    "retry": "---tt" + "t-",
+    "administer": "----tt-",
+    "govern": "-----t-",
+}
+
+_SEEN: Final[Mapping[str, frozenset[Whose]]] = {
+    "t": frozenset({Whose.MINE, Whose.MY_OTHER, Whose.COLLEAGUES}),
+    "o": frozenset({Whose.MINE, Whose.MY_OTHER}),
+    "1": frozenset({Whose.MINE}),
+    "-": frozenset(),
+}
+
+
+def expected(action: str | None, who: Who, whose: Whose | None) -> str:
+    """Say what must come of it: ``yes``, or the status of the refusal. ``None``: an open route."""
+    if action is None:
+        return "yes"
+    if who is Who.NOBODY:
+        return "401"
+    letter = _EXPECTED[action][list(Who).index(who) - 1]
+    if letter == "-":
+        return "403"
+    return "yes" if whose is None or whose in _SEEN[letter] else "404"
+
+
+class Thing(StrEnum):
+    """What requests are about. Those of a tenant and of no user have no colleague's."""
+
+    UPLOAD = "upload"  # open
+    ENDED = "ended"  # FAILED: its stream of events ends at once
+    JOB = "job"
+    KEY = "key"
+    ERASURE = "erasure"
+
+
+OF_TENANT: Final = frozenset({Thing.KEY, Thing.ERASURE})
+
+
+class Probe(NamedTuple):
+    """How a route is called.
+
+    ``uses_up``: a thing that was good for it is not good for the next. ``takes_all``: a thing that
+    is foreign, or never was, is answered as one's own, and nothing is done to it.
+    """
+
+    thing: Thing | None = None
+    body: Mapping[str, Any] | None = None
+    uses_up: bool = False
+    takes_all: bool = False
+
+
+_FILE: Final = {"fileName": "a.csv", "fileSize": 3, "fileType": "text/csv"}
+_KEY: Final = {"name": "matrix", "roles": ["viewer"]}
+
+PROBES: Final[Mapping[tuple[str, str], Probe]] = {
+    ("get", "/healthz"): Probe(),
+    ("get", "/readyz"): Probe(),
+    ("get", "/metrics"): Probe(),
+    ("post", "/api/upload/init"): Probe(body=_FILE),
+    ("post", "/api/upload/urls"): Probe(
+        Thing.UPLOAD, {"uploadId": HERE, "chunks": [{"chunkIndex": 0, "sha256": _DIGEST}]}
+    ),
+    ("post", "/api/upload/chunk"): Probe(Thing.UPLOAD, {"uploadId": HERE, "chunkIndex": 0}),
+    ("post", "/api/upload/complete"): Probe(Thing.UPLOAD, {"uploadId": HERE}),
+    ("get", "/api/upload/status/{upload_id}"): Probe(Thing.UPLOAD),
+    ("get", "/api/uploads"): Probe(),
+    ("delete", "/api/uploads/{upload_id}"): Probe(Thing.UPLOAD, uses_up=True),
+    ("get", "/api/uploads/{upload_id}/manifest"): Probe(Thing.UPLOAD),
+    ("get", "/api/uploads/{upload_id}/jobs"): Probe(Thing.UPLOAD),
+    ("get", "/api/uploads/{upload_id}/download"): Probe(Thing.UPLOAD),
+    ("get", "/api/uploads/{upload_id}/events"): Probe(Thing.ENDED),
+    ("post", "/api/uploads/{upload_id}/token"): Probe(Thing.UPLOAD),
+    ("put", "/api/uploads/{upload_id}/hold"): Probe(Thing.UPLOAD, {"case": "A-1"}),
+    ("delete", "/api/uploads/{upload_id}/hold"): Probe(Thing.UPLOAD),
+    ("post", "/api/jobs/{job_id}/retry"): Probe(Thing.JOB),
+    ("get", "/api/stats"): Probe(),
+    ("get", "/api/audit"): Probe(),
+    ("post", "/api/keys"): Probe(body=_KEY),
+    ("get", "/api/keys"): Probe(),
+    ("post", "/api/keys/{key_id}/rotate"): Probe(Thing.KEY, uses_up=True),
+    ("delete", "/api/keys/{key_id}"): Probe(Thing.KEY, uses_up=True),
+    ("get", "/api/quotas"): Probe(),
+    ("put", "/api/quotas"): Probe(body={"openUploads": 1_000_000}),
+    ("get", "/api/retention"): Probe(),
+    ("put", "/api/retention"): Probe(
+        body={"rules": [{"purpose": "*", "afterDays": 365, "action": "delete"}]}
+    ),
+    ("get", "/api/retention/preview"): Probe(),
+    ("post", "/api/erasures"): Probe(
+        Thing.UPLOAD, {"uploadId": HERE, "dryRun": True}, takes_all=True
+    ),
+    ("get", "/api/erasures"): Probe(),
+    ("get", "/api/erasures/{erasure_id}"): Probe(Thing.ERASURE),
+}
