@@ -5,7 +5,7 @@ tests that end or stop the process there: `make soak` goes through all of them.
 """
 
 from collections.abc import Callable
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 Point = Literal[
     "opened",  # the row is committed, S3 has no multipart of it
@@ -35,22 +35,38 @@ Point = Literal[
     "job-done",  # its result is known to this process only
 ]
 
+# Of erasing and archiving, which end what the others began: tests/faults/test_erasing_crashes.py.
+ErasingPoint = Literal[
+    "erasure-hidden",  # uploads are gone for everybody, the ledger still has them
+    "erasure-buried",  # the ledger is dropped, S3 has not been asked
+    "erasure-sealed",  # an open upload is ours to end, S3 has not been asked
+    "erasure-counted",  # what is there is written down, nothing is removed
+    "erasure-parts-gone",  # S3 has no multipart of it, Postgres is not FAILED
+    "erasure-ended",  # FAILED is committed
+    "erasure-version-gone",  # one version is gone, others may be there
+    "erasure-versions-gone",  # S3 holds nothing of it, Postgres still has the row
+    "erasure-rows-gone",  # nothing is left but the erasure, which is not finished
+    "erasure-finished",
+    "object-tagged",  # S3 has the tag, Postgres does not say so
+]
+
 ALL: Final[tuple[Point, ...]] = get_args(Point)
+ERASING: Final[tuple[ErasingPoint, ...]] = get_args(ErasingPoint)
 
 
-def _go_on(_point: Point) -> None:
+def _go_on(_point: Point | ErasingPoint) -> None:
     """Do nothing, as everywhere but in tests."""
 
 
-_hook: Callable[[Point], None] = _go_on
+_hook: Callable[[Any], None] = _go_on
 
 
-def passed(point: Point) -> None:
+def passed(point: Point | ErasingPoint) -> None:
     """Say that ``point`` was passed."""
     _hook(point)
 
 
-def install(hook: Callable[[Point], None] | None) -> None:
+def install(hook: Callable[[Any], None] | None) -> None:
     """Let tests hear of every point; ``None`` takes the hook away again."""
     global _hook  # noqa: PLW0603 - one hook a process, so that production pays one call
     _hook = hook or _go_on

@@ -16,8 +16,11 @@ from coordinator.adapters import listing, queue
 from coordinator.adapters.queue_connector import PatientConnector
 from coordinator.adapters.stores import Stores, open_stores
 from coordinator.domain.capabilities import EVERYTHING, Capabilities
+from coordinator.operations.chain_audit import EVERY_ROW, chain_audit
 from coordinator.operations.complete_by_itself import complete_missed
+from coordinator.operations.erase import erase
 from coordinator.operations.expire_uploads import expire_uploads
+from coordinator.operations.retain_uploads import retain_uploads
 from coordinator.operations.sweep_bucket import sweep_bucket
 from coordinator.operations.take_over_uploads import take_over, take_over_uploads
 from coordinator.operations.verify_object import verify_object
@@ -67,10 +70,28 @@ def _app(stores: Stores, settings: Settings) -> App:
 
 
 async def _go_round(stores: Stores, app: App, prefix: str, stopping: asyncio.Event) -> None:
-    """Go round in two loops: a sweep takes as long as it takes, and keeps no other duty waiting."""
+    """Go round in loops: a sweep takes as long as it takes, and keeps no other duty waiting.
+
+    So does the audit's chain: where S3 hangs, its heads wait for it, and nothing else does.
+    """
+    chaining = [
+        Duty("chain-audit", partial(chain_audit, stores, prefix), every=timedelta(seconds=10)),
+        Duty(
+            "chain-audit-whole",
+            partial(chain_audit, stores, prefix, back=EVERY_ROW),
+            every=timedelta(hours=1),
+        ),
+    ]
+    keeping = [
+        Duty("erase", partial(erase, stores)),
+        Duty("retain", partial(retain_uploads, stores), every=timedelta(hours=1)),
+    ]
     sweep = Duty("sweep", partial(sweep_bucket, stores, prefix), every=timedelta(hours=1))
     await asyncio.gather(
-        go_round(stores, _duties(stores, app), stopping), go_round(stores, [sweep], stopping)
+        go_round(stores, _duties(stores, app), stopping),
+        go_round(stores, chaining, stopping),
+        go_round(stores, keeping, stopping),
+        go_round(stores, [sweep], stopping),
     )
 
 
