@@ -7,26 +7,65 @@ from importlib import metadata
 from typing import Any, Final
 
 from litestar import Litestar, Request
-from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from coordinator.adapters.hints import open_hints
+from coordinator.adapters.issuers import open_issuers, read_issuers
 from coordinator.adapters.stores import Stores, open_stores
 from coordinator.domain.capabilities import EVERYTHING, Capabilities
 from coordinator.operations.authenticate import Authenticator
+from coordinator.operations.note_refusal import Refusals
 from coordinator.operations.watch_upload import open_watches
 from coordinator.settings import Settings
-from coordinator.web import complete, events, health, init, problems, report, sign, status, uploads
+from coordinator.web import (
+    audit,
+    complete,
+    erasures,
+    events,
+    health,
+    hygiene,
+    init,
+    jobs,
+    keys,
+    problems,
+    quotas,
+    report,
+    retention,
+    sign,
+    stats,
+    status,
+    tokens,
+    uploads,
+)
 from coordinator.web.auth import provide_caller, provide_owner
+from coordinator.web.limits import Limits, provide_visit, rules_of, tell_limits
 from coordinator.web.observed import Observed
 from coordinator.web.pulse import Pulse
+from coordinator.web.refusals import note_refused
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 
-_MODULES: Final = (init, sign, report, status, complete, uploads, events, health)
+_MODULES: Final = (
+    init,
+    sign,
+    report,
+    status,
+    complete,
+    uploads,
+    tokens,
+    jobs,
+    stats,
+    events,
+    erasures,
+    retention,
+    quotas,
+    health,
+    keys,
+    audit,
+)
 
 
 def create_app(settings: Settings, capabilities: Capabilities = EVERYTHING) -> Litestar:
@@ -34,12 +73,21 @@ def create_app(settings: Settings, capabilities: Capabilities = EVERYTHING) -> L
 
     ``capabilities``: what a probe found the bucket to enforce.
     """
+    issuers = read_issuers(settings.issuers)
+    rules = rules_of(settings)
 
     @asynccontextmanager
     async def resources(app: Litestar) -> AsyncGenerator[None]:
-        async with open_stores(settings, capabilities) as stores:
+        async with (
+            open_stores(settings, capabilities) as stores,
+            open_issuers(issuers) as opened,
+        ):
             app.state.stores = stores
-            app.state.authenticator = Authenticator(stores.pool, secret=settings.secret)
+            app.state.authenticator = Authenticator(
+                stores.pool, secret=settings.secret, issuers=opened
+            )
+            app.state.limits = Limits(rules, stores.limiter, stores.pool)
+            app.state.refusals = Refusals(stores.pool)
             app.state.background = set()
             app.state.pulse = Pulse(stores, app.state.background)
             app.state.draining = asyncio.Event()
@@ -65,15 +113,13 @@ def create_app(settings: Settings, capabilities: Capabilities = EVERYTHING) -> L
             "settings": Provide(provide_settings),
             "caller": Provide(provide_caller),
             "owner": Provide(provide_owner),
+            "visit": Provide(provide_visit),
         },
         middleware=[Observed()],
         exception_handlers=problems.HANDLERS,
-        cors_config=CORSConfig(
-            allow_origins=settings.origins,
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
-            expose_headers=["X-Request-Id", "Retry-After"],
-        ),
+        after_exception=[note_refused],
+        before_send=[tell_limits, hygiene.tidied(hsts_seconds=settings.hsts_seconds)],
+        cors_config=hygiene.cors(settings.origins),
         openapi_config=OpenAPIConfig(
             title="Coordinator",
             version=metadata.version("upload-coordinator"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the pages that follow from code: errors, phases, settings, capabilities, OpenAPI.
+"""Write the pages that follow from code: errors, phases, settings, capabilities, roles, OpenAPI.
 
 ``docs/generate.py`` writes them, ``docs/generate.py --check`` exits 1 where one is stale.
 """
@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -19,6 +20,8 @@ import msgspec
 from coordinator import settings as settings_module
 from coordinator.app import create_app
 from coordinator.domain import errors
+from coordinator.domain.access import GRANTABLE, NEEDS_SCOPE, RIGHTS, Reach, Role, Scope
+from coordinator.domain.access import Action as Doing
 from coordinator.domain.capabilities import ESSENTIAL, MEANINGS, Check
 from coordinator.domain.jobs import PIPELINES, Kind, PipelineStatus, State
 from coordinator.domain.permissions import NEEDS, Action
@@ -156,10 +159,58 @@ def capabilities_page() -> str:
     )
 
 
+def roles_page() -> str:
+    """List what each role may do, whose uploads it reaches by that, and by which routes."""
+    routes: dict[str, list[str]] = {}
+    for path, operations in _document()["paths"].items():
+        for method, operation in operations.items():
+            if action := operation.get("x-action"):
+                routes.setdefault(action, []).append(f"`{method.upper()} {path}`")
+    meanings = dict(_explained(Doing))
+    words = {Reach.ONE: "the token's", Reach.OWN: "own", Reach.TENANT: "the tenant's"}
+    roles = [*GRANTABLE, Role.TOKEN]
+    rights = [
+        (
+            f"`{action}`",
+            meanings[f"`{action}`"],
+            *(words[RIGHTS[action][role]] if role in RIGHTS[action] else "" for role in roles),
+            f"`{NEEDS_SCOPE[action]}`" if action in NEEDS_SCOPE else "",
+        )
+        for action in Doing
+    ]
+    return "\n".join(
+        [
+            "# Who may do what\n",
+            _NOTE,
+            "A caller may do what one of its roles may. The table says whose uploads an action",
+            "reaches: all else looks as if it did not exist. A backend's own (`act-as`) are its",
+            "tenant's. [access.md](access.md) says how roles and scopes are given.\n",
+            _table(("action", "means", *(f"`{role}`" for role in roles), "scope"), rights),
+            "",
+            _table(("role", "is"), _explained(Role)),
+            "",
+            _table(("scope", "lets"), _explained(Scope)),
+            "\n## Routes\n",
+            "Also in the OpenAPI document: `x-action`, `x-roles`, `x-scope`. Every other route is",
+            "for machines and needs no key.\n",
+            _table(
+                ("action", "routes"),
+                [(f"`{action}`", "<br>".join(routes.get(action, ["-"]))) for action in Doing],
+            ),
+        ]
+    )
+
+
 def openapi() -> str:
-    """Build the OpenAPI document; no server, store or network is needed."""
+    """Write the OpenAPI document."""
+    return json.dumps(_document(), indent=2)
+
+
+@cache
+def _document() -> dict[str, Any]:
+    """Build the document; no server, store or network is needed."""
     nowhere = Settings(database_url="-", redis_url="-", s3_bucket="none", secret="-" * 32)
-    return json.dumps(create_app(nowhere).openapi_schema.to_schema(), indent=2)
+    return create_app(nowhere).openapi_schema.to_schema()
 
 
 def _transitions() -> Iterator[tuple[tuple[Phase, str], Phase]]:
@@ -170,7 +221,9 @@ def _transitions() -> Iterator[tuple[tuple[Phase, str], Phase]]:
 def _explained(words: type[StrEnum]) -> list[tuple[str, str]]:
     """Read an enum's words with the comments that stand beside them."""
     source = inspect.getsource(words)
-    comments = dict(re.findall(r'^ +\w+ = "([^"]+)"(?:  # (.+))?$', source, re.MULTILINE))
+    comments = dict(
+        re.findall(r'^ +\w+ = "([^"]+)"(?:  # (.+?))?(?:  # noqa.*)?$', source, re.MULTILINE)
+    )
     return [(f"`{word}`", comments[word] or "-") for word in words]
 
 
@@ -261,6 +314,7 @@ def pages() -> Mapping[str, str]:
         "phases.md": phases_page(),
         "settings.md": settings_page(),
         "capabilities.md": capabilities_page(),
+        "roles.md": roles_page(),
         "openapi.json": openapi(),
     }
     return {name: text.rstrip("\n") + "\n" for name, text in made.items()}

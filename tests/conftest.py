@@ -15,7 +15,7 @@ from coordinator import settings as settings_module
 from coordinator.adapters.migrations import migrate
 from coordinator.adapters.stores import Stores
 from coordinator.app import create_app
-from coordinator.cli.server import create_key
+from coordinator.cli.keys import create_key
 from coordinator.domain.access import Role, Scope
 from coordinator.embedded import Addresses
 from coordinator.settings import Settings

@@ -13,7 +13,7 @@ from coordinator.domain.uploads import Upload
 # Without a lease an object waits to be read: a queue entry that failed is put in once more.
 _FIND: Final = """
 SELECT *, clock_timestamp() AS as_of FROM uploads
- WHERE phase = 'ASSEMBLING'
+ WHERE phase = 'ASSEMBLING' AND erasing_since IS NULL
    AND (lease_until < clock_timestamp()
         OR lease_until IS NULL AND updated_at < clock_timestamp() - %(patience)s)
  ORDER BY lease_until NULLS FIRST
@@ -33,7 +33,7 @@ async def find(tx: Tx, *, patience: timedelta) -> list[Upload]:
 # now() and not the clock itself, so that the index ends the search; whoever locks the row decides.
 _FIND_EXPIRED: Final = """
 SELECT *, clock_timestamp() AS as_of FROM uploads
- WHERE phase IN ('INIT', 'UPLOADING') AND deadline <= now()
+ WHERE phase IN ('INIT', 'UPLOADING') AND deadline <= now() AND erasing_since IS NULL
  ORDER BY deadline
  LIMIT 100
 """

@@ -14,7 +14,8 @@ WITH due AS (
     JOIN LATERAL (SELECT sum(cardinality(s.indexes)) AS chunks, max(s.signed_at) AS last
                     FROM signings AS s WHERE s.upload_id = u.id) AS signed
       ON signed.chunks = greatest(1, ceil(u.size_bytes::numeric / u.chunk_bytes))
-   WHERE u.auto_complete AND u.phase IN ('INIT', 'UPLOADING') AND u.deadline > clock_timestamp()
+   WHERE u.auto_complete AND u.phase IN ('INIT', 'UPLOADING') AND u.erasing_since IS NULL
+     AND u.deadline > clock_timestamp()
      AND coalesce(u.looked_at, signed.last) <= clock_timestamp()
          - least(greatest(%(patience)s, (clock_timestamp() - signed.last) / 4), interval '1 hour')
    ORDER BY u.looked_at NULLS FIRST

@@ -16,7 +16,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from coordinator import points
-from coordinator.adapters import clock, s3_listing
+from coordinator.adapters import clock, s3_listing, s3_versions
 from coordinator.adapters.s3_answers import MultipartGoneError
 from coordinator.adapters.s3_clients import BucketOptions, Clients, calling, open_clients
 from coordinator.domain import sigv4
@@ -248,6 +248,20 @@ class Bucket:
         """Delete an object; none is fine."""
         async with calling("DeleteObject"):
             await self._s3.delete_object(Bucket=self.name, Key=key)
+
+    def list_versions(
+        self, prefix: str, *, page_size: int = 1_000
+    ) -> AsyncIterator[list[s3_versions.Version]]:
+        """List all versions and delete markers under ``prefix``, page by page."""
+        return s3_versions.list_versions(self._s3, self.name, prefix, page_size=page_size)
+
+    async def delete_version(self, version: s3_versions.Version) -> None:
+        """Delete a version for good. Raises StoreRefusedError where S3 keeps it."""
+        await s3_versions.delete_version(self._s3, self.name, version)
+
+    async def tag(self, key: str, name: str, value: str) -> None:
+        """Tag an object, in place of its tags. Raises ObjectGoneError where there is none."""
+        await s3_versions.tag(self._s3, self.name, key, name, value)
 
     async def check(self) -> None:
         """Ask S3 for the bucket, for readiness."""

@@ -51,7 +51,7 @@ async def take(tx: Tx, upload_id: UUID, seal: Seal, *, lease: timedelta) -> Uplo
 _EXTEND: Final = """
 UPDATE uploads SET lease_until = clock_timestamp() + %(lease)s
  WHERE id = %(id)s AND attempt = %(attempt)s AND phase = 'ASSEMBLING'
-   AND lease_until > clock_timestamp()
+   AND lease_until > clock_timestamp() AND erasing_since IS NULL
 RETURNING lease_until
 """
 
@@ -60,7 +60,8 @@ async def extend(tx: Tx, upload: Upload, *, lease: timedelta) -> datetime:
     """Renew the lease, immediately before what must not happen twice.
 
     Raises:
-        LeaseLostError: it ran out or another attempt has it; stop without a trace.
+        LeaseLostError: it ran out, another attempt has it, or the upload is being erased; stop
+            without a trace.
 
     """
     values = {"id": upload.id, "attempt": upload.attempt, "lease": lease}
@@ -90,6 +91,7 @@ _LEAVE: Final = """
 UPDATE uploads
    SET phase = %(phase)s, reason = %(reason)s, intent = %(intent)s, lease_until = NULL,
        assembled_at = CASE WHEN %(assembled)s THEN clock_timestamp() ELSE assembled_at END,
+       detected_type = coalesce(%(detected)s, detected_type),
        finished_at = CASE WHEN %(phase)s IN ('COMPLETED', 'FAILED') THEN clock_timestamp() END,
        updated_at = clock_timestamp()
  WHERE id = %(id)s AND attempt = %(attempt)s AND phase = 'ASSEMBLING'
@@ -98,9 +100,17 @@ RETURNING *, clock_timestamp() AS as_of
 
 
 async def leave(
-    tx: Tx, upload: Upload, phase: Phase, *, reason: Reason | None = None, assembled: bool = False
+    tx: Tx,
+    upload: Upload,
+    phase: Phase,
+    *,
+    reason: Reason | None = None,
+    assembled: bool = False,
+    detected: str | None = None,
 ) -> Upload:
     """Give the lease back, moving to ``phase``; ASSEMBLING with ``assembled`` awaits hashing.
+
+    ``detected`` is the media type that the object's first bytes say.
 
     Raises:
         LeaseLostError: another attempt took the upload over; nothing was written.
@@ -113,6 +123,7 @@ async def leave(
         "reason": reason,
         "intent": upload.intent if phase is Phase.ASSEMBLING else None,
         "assembled": assembled,
+        "detected": detected,
     }
     row = await (await tx.execute(_LEAVE, values)).fetchone()
     if row is None:

@@ -9,8 +9,7 @@ Redis keeps as one listpack each, and the rest are two bitmaps.
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from importlib import resources
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -18,7 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from coordinator import tracing
+from coordinator.adapters.scripts import Script
 from coordinator.domain import ids
 from coordinator.domain.errors import InvalidFieldError, UploadNotFoundError, WrongPhaseError
 from coordinator.domain.uploads import Owner, Upload
@@ -27,6 +26,7 @@ _BUCKET: Final = 100
 _BATCH: Final = 1_000
 _MD5_HEX: Final = 32
 _HINT_SECONDS: Final = 0.5
+_BURIED_MS: Final = 3_600_000  # longer than any request that has read the row may take
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -56,20 +56,6 @@ class Chunks(msgspec.Struct, frozen=True):
     failed: frozenset[int]
 
 
-class _Script:
-    """A script of ``lua/``, each call of it a span."""
-
-    def __init__(self, redis: Redis, name: str) -> None:
-        source = resources.files("coordinator.adapters").joinpath(f"lua/{name}.lua")
-        self._run = redis.register_script(source.read_text("utf-8"))
-        self._name = f"Redis {name}"
-        self._told = tracing.redis_call(name)
-
-    async def __call__(self, keys: Sequence[str], args: Sequence[Any] = ()) -> list[Any]:
-        with tracing.call(self._name, self._told):
-            return cast("list[Any]", await self._run(keys=keys, args=args))
-
-
 def _key(upload_id: UUID, part: str) -> str:
     return "{" + ids.encode(ids.UPLOAD, upload_id) + "}:" + part
 
@@ -90,6 +76,10 @@ def _main_keys(upload_id: UUID) -> list[str]:
 def _all_keys(upload: Upload) -> list[str]:
     buckets = range(upload.plan.chunk_count // _BUCKET + 1)
     return _main_keys(upload.id) + [_etags_key(upload.id, bucket) for bucket in buckets]
+
+
+def _tombstone(upload_id: UUID) -> str:
+    return _key(upload_id, "erased")
 
 
 def _pack(etag: str) -> bytes:
@@ -122,12 +112,13 @@ class Ledger:
     def __init__(self, redis: Redis, *, lifetime: timedelta) -> None:
         self._redis = redis
         self._lifetime_ms = int(lifetime.total_seconds() * 1000)
-        self._report = _Script(redis, "report")
-        self._read = _Script(redis, "read")
-        self._reset = _Script(redis, "reset")
-        self._clear = _Script(redis, "clear")
-        self._count = _Script(redis, "count")
-        self._forget = _Script(redis, "forget")
+        self._report = Script(redis, "report")
+        self._read = Script(redis, "read")
+        self._reset = Script(redis, "reset")
+        self._clear = Script(redis, "clear")
+        self._count = Script(redis, "count")
+        self._forget = Script(redis, "forget")
+        self._bury = Script(redis, "bury")
 
     async def report(
         self, upload_id: UUID, owner: Owner, reports: Sequence[Report], *, total: int | None = None
@@ -192,7 +183,8 @@ class Ledger:
             "automatic": int(upload.auto_complete),
         }
         fields = [text for field in head.items() for text in field]
-        await self._reset(_all_keys(upload), [self._lifetime_ms, *fields])
+        keys = [_tombstone(upload.id), *_all_keys(upload)]
+        await self._reset(keys, [self._lifetime_ms, *fields])
         if upload.is_open:
             owner = Owner(upload.tenant, upload.user_id)
             reports = [Report(index, etag) for index, etag in sorted(held.items())]
@@ -216,6 +208,13 @@ class Ledger:
         The next report rebuilds the head.
         """
         await self._forget(_all_keys(upload))
+
+    async def bury(self, upload: Upload) -> None:
+        """Drop all keys of an upload that is being erased, and let none of them come back.
+
+        Whoever read the row before may be about to rebuild the ledger.
+        """
+        await self._bury([_tombstone(upload.id), *_all_keys(upload)], [_BURIED_MS])
 
 
 def _read_answer(answer: Sequence[Any]) -> Reported | None:

@@ -12,7 +12,7 @@ from coordinator.domain.uploads import Owner, Upload
 _NEWEST: Final = """
 SELECT *, clock_timestamp() AS as_of FROM uploads
  WHERE tenant = %(tenant)s
-   AND (%(user)s::text IS NULL OR user_id = %(user)s)
+   AND (%(user)s::text IS NULL OR user_id = %(user)s) AND erasing_since IS NULL
    AND (%(phase)s::text IS NULL OR phase = %(phase)s)
    AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s::uuid))
  ORDER BY created_at DESC, id DESC

@@ -63,7 +63,13 @@ async def _try_on_object(probe: Probe, tiny: Tiny, etag: str, tried: Tried) -> N
         Bucket=bucket, Key=key, ObjectAttributes=["Checksum"]
     )
     await _try(Action.GET_ATTRIBUTES, attributes, tried)
+    tagging = probe.s3.put_object_tagging(
+        Bucket=bucket, Key=key, Tagging={"TagSet": [{"Key": "coordinator-probe", "Value": "true"}]}
+    )
+    await _try(Action.PUT_TAGGING, tagging, tried)
     await _try(Action.DELETE_OBJECT, probe.s3.delete_object(Bucket=bucket, Key=key), tried)
+    version = probe.s3.delete_object(Bucket=bucket, Key=key, VersionId="null")
+    await _try(Action.DELETE_VERSION, version, tried)
 
 
 async def _try_on_bucket(probe: Probe, tried: Tried) -> None:
@@ -71,6 +77,9 @@ async def _try_on_bucket(probe: Probe, tried: Tried) -> None:
     calls = {
         Action.LIST_MULTIPARTS: probe.s3.list_multipart_uploads(
             Bucket=bucket, Prefix=probe.folder, MaxUploads=1
+        ),
+        Action.LIST_VERSIONS: probe.s3.list_object_versions(
+            Bucket=bucket, Prefix=probe.folder, MaxKeys=1
         ),
         Action.LIST_BUCKET: probe.s3.list_objects_v2(Bucket=bucket, Prefix=probe.folder, MaxKeys=1),
         Action.GET_CORS: probe.s3.get_bucket_cors(Bucket=bucket),

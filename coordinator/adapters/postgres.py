@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import msgspec
 from psycopg import AsyncConnection
@@ -49,3 +50,14 @@ async def transaction(pool: Pool) -> AsyncGenerator[Tx]:
     """Commit on success, roll back on any exception. Never call S3 inside."""
     async with pool.connection() as conn, conn.transaction():
         yield conn
+
+
+_TIME: Final = "SELECT clock_timestamp() AS as_of"
+
+
+async def read_time(tx: Tx) -> datetime:
+    """Return the time by the one clock that decides."""
+    row = await (await tx.execute(_TIME)).fetchone()
+    assert row is not None, "this query always has a row"
+    as_of: datetime = row["as_of"]
+    return as_of

@@ -11,10 +11,11 @@ _SECONDS: Final = 5
 
 
 class PostgresFacts(msgspec.Struct, frozen=True):
-    """Its version, and the time that it has."""
+    """Its version, the time that it has, and what the role that we are may do to the audit."""
 
     version: int  # 180006 is 18.6
     time: datetime
+    may_change_audit: bool | None  # None: there is no audit yet
 
 
 class RedisFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,13 @@ class RedisFacts(msgspec.Struct, frozen=True, kw_only=True):
     saves_snapshots: bool
 
 
-_ASK: Final = "SELECT current_setting('server_version_num')::int, clock_timestamp()"
+_ASK: Final = """
+SELECT current_setting('server_version_num')::int, clock_timestamp(),
+       (SELECT bool_or(has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE')
+                       OR has_any_column_privilege(oid, 'UPDATE')
+                       OR pg_has_role(relowner, 'MEMBER'))
+          FROM pg_class WHERE oid IN (to_regclass('audit'), to_regclass('audit_chain')))
+"""
 
 
 async def ask_postgres(database_url: str) -> PostgresFacts:

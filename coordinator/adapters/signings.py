@@ -45,7 +45,8 @@ async def fix(
         "digests": list(digests),
     }
     row = await (await tx.execute(_FIX, values, binary=True)).fetchone()
-    if row is None:
+    # What was stored of an upload that is being erased goes with it.
+    if row is None or row["erasing_since"] is not None:
         raise UploadNotFoundError
     return Signing(as_upload(row), row["conflicts"])
 

@@ -50,7 +50,7 @@ SELECT phase, reason, generation, size_bytes, chunk_bytes, assembled_at IS NOT N
           FROM jobs AS j WHERE j.upload_id = u.id) AS jobs
   FROM uploads AS u
  WHERE id = %(id)s AND tenant = %(tenant)s
-   AND (%(user)s::text IS NULL OR user_id = %(user)s)
+   AND (%(user)s::text IS NULL OR user_id = %(user)s) AND erasing_since IS NULL
 """
 
 

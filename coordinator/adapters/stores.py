@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from coordinator.adapters.bucket import Bucket, BucketOptions, open_bucket
 from coordinator.adapters.ledger import Ledger
+from coordinator.adapters.limiter import Limiter
 from coordinator.adapters.postgres import Pool, new_pool
 from coordinator.adapters.wary_redis import open_redis
 from coordinator.domain.capabilities import EVERYTHING, Capabilities
@@ -14,7 +15,7 @@ from coordinator.settings import Settings
 
 
 class Stores(NamedTuple):
-    """Postgres is the truth, the ledger a cache, the bucket where the bytes are."""
+    """Postgres is the truth, ledger and limiter are in Redis, the bucket is where the bytes are."""
 
     pool: Pool
     ledger: Ledger
@@ -22,6 +23,7 @@ class Stores(NamedTuple):
     lease: timedelta  # how long one attempt to end an upload holds it
     s3_deadline: timedelta  # the longest that one CompleteMultipartUpload may take
     capabilities: Capabilities  # what the bucket enforces
+    limiter: Limiter
 
 
 def bucket_options(settings: Settings) -> BucketOptions:
@@ -53,4 +55,5 @@ async def open_stores(
             timedelta(seconds=settings.lease_seconds),
             timedelta(seconds=settings.s3_deadline_seconds),
             capabilities,
+            Limiter(redis, secret=settings.secret),
         )

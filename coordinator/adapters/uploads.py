@@ -1,4 +1,7 @@
-"""The table ``uploads``: opening, reading and locking rows. Ending them is ``leases``' part."""
+"""The table ``uploads``: opening, reading and locking rows. Ending them is ``leases``' part.
+
+Rule: for whoever acts for an owner, a row that is being erased is not there.
+"""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -66,7 +69,7 @@ SELECT held.*, clock_timestamp() AS as_of
   FROM (SELECT * FROM uploads
          WHERE tenant = %(tenant)s AND user_id = %(user_id)s AND file_name = %(file_name)s
            AND size_bytes = %(size_bytes)s AND checksum = %(checksum)s
-           AND phase IN ('INIT', 'UPLOADING', 'ASSEMBLING')
+           AND phase IN ('INIT', 'UPLOADING', 'ASSEMBLING') AND erasing_since IS NULL
            FOR UPDATE) AS held
 """
 
@@ -80,7 +83,7 @@ async def lock_open_twin(tx: Tx, new: NewUpload) -> Upload | None:
 _READ: Final = """
 SELECT *, clock_timestamp() AS as_of FROM uploads
  WHERE id = %(id)s AND tenant = %(tenant)s
-   AND (%(user)s::text IS NULL OR user_id = %(user)s)
+   AND (%(user)s::text IS NULL OR user_id = %(user)s) AND erasing_since IS NULL
 """
 
 
@@ -119,7 +122,7 @@ _LOCK: Final = """
 SELECT held.*, clock_timestamp() AS as_of
   FROM (SELECT * FROM uploads
          WHERE id = %(id)s AND tenant = %(tenant)s
-           AND (%(user)s::text IS NULL OR user_id = %(user)s)
+           AND (%(user)s::text IS NULL OR user_id = %(user)s) AND erasing_since IS NULL
            FOR UPDATE) AS held
 """
 
@@ -160,7 +163,7 @@ async def lock_any(tx: Tx, upload_id: UUID) -> Upload:
 _SET_MULTIPART: Final = """
 UPDATE uploads SET multipart_id = %(multipart_id)s, updated_at = clock_timestamp()
  WHERE id = %(id)s AND generation = %(generation)s AND multipart_id IS NULL
-   AND phase IN ('INIT', 'UPLOADING')
+   AND phase IN ('INIT', 'UPLOADING') AND erasing_since IS NULL
 RETURNING *, clock_timestamp() AS as_of
 """
 
@@ -170,3 +173,13 @@ async def set_multipart(tx: Tx, upload: Upload, multipart_id: str) -> Upload | N
     values = {"id": upload.id, "generation": upload.generation, "multipart_id": multipart_id}
     row = await (await tx.execute(_SET_MULTIPART, values)).fetchone()
     return None if row is None else as_upload(row)
+
+
+_HOLD: Final = (
+    "UPDATE uploads SET hold = %(case)s, updated_at = clock_timestamp() WHERE id = %(id)s"
+)
+
+
+async def set_hold(tx: Tx, upload_id: UUID, case: str | None) -> None:
+    """Note for which case the upload is held, or that it is not. The row must be locked."""
+    await tx.execute(_HOLD, {"id": upload_id, "case": case})

@@ -5,7 +5,8 @@ Rule: they speak HTTP with the key of an operator, as anybody could; what needs 
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
@@ -34,12 +35,19 @@ def ask(
 
     """
     given = {name: str(value) for name, value in (params or {}).items() if value is not None}
-    service = Service(_given("COORDINATOR_URL"), _given("COORDINATOR_API_KEY"))
-    try:
-        answer = service.ask(method, path, body=body, params=given)
-    finally:
-        service.close()
+    with service() as opened:
+        answer = opened.ask(method, path, body=body, params=given)
     return msgspec.json.decode(answer.content) if answer.content else None
+
+
+@contextmanager
+def service() -> Iterator[Service]:
+    """Open the service that the variables name, for more than one request."""
+    opened = Service(_given("COORDINATOR_URL"), _given("COORDINATOR_API_KEY"))
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 def show_json(value: Any) -> None:

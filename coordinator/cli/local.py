@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 import click
 import httpx
@@ -16,7 +17,7 @@ import msgspec
 
 from coordinator import settings as settings_module
 from coordinator.adapters.migrations import migrate
-from coordinator.cli.server import create_key
+from coordinator.cli.keys import create_key
 from coordinator.domain.access import Role, Scope
 from coordinator.embedded import Addresses, running
 from coordinator.embedded.home import is_free, write_private
@@ -29,6 +30,8 @@ _START_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.05
 
 RUN_ENV: Final = "run.env"
+SERVICE_ROLE: Final = "coordinator_service"
+_ROLES: Final = (Role.UPLOADER, Role.ADMIN)
 
 
 class _Kept(msgspec.Struct):
@@ -38,6 +41,9 @@ class _Kept(msgspec.Struct):
     port: int
     worker_metrics_port: int
     api_key: str | None = None
+    api_key_roles: tuple[Role, ...] = ()  # a key of an older release may do less than today's
+    # Homes of older releases have none yet.
+    database_password: str = msgspec.field(default_factory=lambda: secrets.token_hex(16))
 
 
 class Local(msgspec.Struct, frozen=True):
@@ -81,20 +87,22 @@ def running_locally(home: Path, *, traces: Mapping[str, str] | None = None) -> I
     with running(home) as servers:
         run_env.unlink(missing_ok=True)
         kept = _kept(home)
+        # Service and worker run as a role that cannot change what was noted in the audit.
+        owner_url = servers.addresses.database_url
+        asyncio.run(migrate(owner_url, service_role=SERVICE_ROLE, password=kept.database_password))
         environ = _environ(servers.addresses, kept)
         settings = settings_module.read(environ)
-        asyncio.run(migrate(settings.database_url))
-        if kept.api_key is None:
+        if kept.api_key is None or kept.api_key_roles != _ROLES:
             key = create_key(
                 settings,
                 name="coordinator dev",
                 tenant="default",
                 user="default",
-                roles=(Role.UPLOADER, Role.ADMIN),
+                roles=_ROLES,
                 scopes=(Scope.ACT_AS, Scope.EVERY_TENANT),
                 lifetime=None,
             )
-            kept.api_key = asyncio.run(key).text
+            kept.api_key, kept.api_key_roles = asyncio.run(key).text, _ROLES
         write_private(_kept_path(home), msgspec.json.format(msgspec.json.encode(kept)))
         whole = {
             **environ,
@@ -141,7 +149,7 @@ def _environ(addresses: Addresses, kept: _Kept) -> dict[str, str]:
     }
     return {
         **own,
-        "COORDINATOR_DATABASE_URL": addresses.database_url,
+        "COORDINATOR_DATABASE_URL": _as_service(addresses.database_url, kept.database_password),
         "COORDINATOR_REDIS_URL": addresses.redis_url,
         "COORDINATOR_S3_ENDPOINT": addresses.s3_endpoint,
         "COORDINATOR_S3_BUCKET": addresses.s3_bucket,
@@ -153,6 +161,13 @@ def _environ(addresses: Addresses, kept: _Kept) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": addresses.secret_key,
         "AWS_REGION": addresses.s3_region,
     }
+
+
+def _as_service(database_url: str, password: str) -> str:
+    """Return the same address with the role that service and worker log in as."""
+    url = urlsplit(database_url)
+    place = f"{SERVICE_ROLE}:{password}@{url.hostname}:{url.port}"
+    return urlunsplit((url.scheme, place, url.path, "", ""))
 
 
 def _start(local: Local, traces: Mapping[str, str] | None) -> None:

@@ -77,6 +77,10 @@ RIGHTS: Final[Mapping[Action, Mapping[Role, Reach]]] = {
 NEEDS_SCOPE: Final[Mapping[Action, Scope]] = {Action.GOVERN: Scope.EVERY_TENANT}
 
 
+# Between an actor and the means by which another acts for it: `ck_… via upload-token`.
+VIA: Final = " via "
+
+
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Whoever sent a request, proven by a key or a token."""
 

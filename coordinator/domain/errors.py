@@ -71,6 +71,10 @@ class UnauthenticatedError(CoordinatorError):
 
     code = "unauthenticated"
 
+    def __init__(self, detail: str, *, was: tuple[str, str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.was = was  # actor, tenant and user of a key that has ended: for the audit, never told
+
 
 class ForbiddenError(CoordinatorError):
     """The caller is known but lacks a scope that the request needs."""
@@ -139,6 +143,19 @@ class KeyNotFoundError(CoordinatorError):
 
     def __init__(self) -> None:
         super().__init__("There is no live key with this id.", field="keyId")
+
+
+class KeyRotatedError(CoordinatorError):
+    """The key was rotated before; ``replacedBy`` is the key that took its place."""
+
+    code = "key-rotated"
+
+    def __init__(self, replaced_by: str) -> None:
+        super().__init__(
+            "This key was rotated before. Rotate the one that replaced it.",
+            field="keyId",
+            replaced_by=replaced_by,
+        )
 
 
 class JobNotFoundError(CoordinatorError):

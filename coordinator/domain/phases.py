@@ -46,6 +46,7 @@ class Reason(StrEnum):
     ABORTED = "aborted"  # its owner gave it up
     EXPIRED = "expired"  # its deadline passed before it was completed
     CHECKSUM_MISMATCH = "checksum-mismatch"  # the whole object's sha256 was not the declared one
+    TYPE_MISMATCH = "type-mismatch"  # the object's first bytes are not of the declared type
 
 
 OPEN_PHASES: Final = frozenset({Phase.INIT, Phase.UPLOADING, Phase.ASSEMBLING})

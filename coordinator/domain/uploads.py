@@ -6,11 +6,13 @@ from uuid import UUID
 
 import msgspec
 
-from coordinator.domain import ids
+from coordinator.domain import file_types, ids
 from coordinator.domain.checksums import Declared
 from coordinator.domain.errors import (
     ChecksumConflictError,
     ChecksumMismatchError,
+    HeldError,
+    TypeNotAllowedError,
     UploadExpiredError,
     WrongPhaseError,
 )
@@ -146,12 +148,16 @@ def seal(
     Raises:
         WrongPhaseError: it ended in another way than ``intent`` asks for.
         ChecksumMismatchError: it FAILED because its bytes were not what was declared.
+        TypeNotAllowedError: it FAILED because its first bytes were not of the declared type.
         UploadExpiredError: completion was asked for after the deadline.
         ChecksumConflictError: another checksum was declared before.
+        HeldError: abort was asked for, and the upload is on hold.
 
     """
     if not upload.is_open:
         return _ended(upload, intent)
+    if intent is Intent.ABORT and upload.hold is not None:
+        raise HeldError
     if upload.is_leased or upload.awaits_hashing:
         return Busy()
     if upload.phase is not Phase.ASSEMBLING:
@@ -180,9 +186,17 @@ def _ended(upload: Upload, intent: Intent) -> Ended:
             assert_never(intent)
     if intent is Intent.COMPLETE and upload.reason == Reason.CHECKSUM_MISMATCH:
         raise ChecksumMismatchError("The object's sha256 was not the declared one.")
+    if intent is Intent.COMPLETE and upload.reason == Reason.TYPE_MISMATCH:
+        raise type_mismatch(upload)
     if upload.phase is not wanted:
         raise WrongPhaseError(phase=upload.phase, event=intent, reason=upload.reason)
     return Ended(upload.phase)
+
+
+def type_mismatch(upload: Upload) -> TypeNotAllowedError:
+    """Build the refusal of an upload that FAILED because of its type."""
+    found = upload.detected_type or file_types.UNKNOWN
+    return file_types.contradiction(upload.file_type, found, by="what was uploaded")
 
 
 def _merge(upload: Upload, declared: Declared) -> Declared:
@@ -197,7 +211,7 @@ def _merge(upload: Upload, declared: Declared) -> Declared:
 
 def take_for_hashing(upload: Upload) -> Seal | None:
     """Decide whether a worker should read the object now; ``None``: it awaits no (more) hashing."""
-    if not upload.awaits_hashing or upload.is_leased:
+    if not upload.awaits_hashing or upload.is_leased or upload.erasing_since is not None:
         return None
     return Seal(
         phase=after(upload.phase, Event.SEAL),

@@ -37,6 +37,8 @@ async def commit_completion(stores: Stores, upload_id: UUID) -> bool:
 
 
 def _decide(upload: Upload) -> Seal | None:
+    if upload.erasing_since is not None:
+        return None
     if not upload.auto_complete or upload.phase not in {Phase.INIT, Phase.UPLOADING}:
         return None
     try:

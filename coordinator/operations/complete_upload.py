@@ -11,8 +11,8 @@ from coordinator.adapters.outlasting import outlasting
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.checksums import NOTHING, Declared
-from coordinator.domain.phases import Intent
-from coordinator.domain.uploads import Busy, Ended, Owner, Upload, seal
+from coordinator.domain.phases import Intent, Reason
+from coordinator.domain.uploads import Busy, Ended, Owner, Upload, seal, type_mismatch
 from coordinator.operations.drive_upload import drive_upload
 from coordinator.operations.prove_object import UnsettledError
 
@@ -42,10 +42,11 @@ async def complete_upload(
         PartsMissingError: S3 lacks chunks; the upload is open again.
         ChecksumMismatchError: what S3 holds is not what was declared; the upload is open again.
         KeyTakenError: somebody else's object stands at the key; the upload is open again.
+        TypeNotAllowedError: it FAILED, because the object is not of the declared type.
         UnavailableError: S3 is asked too often; the upload is open again.
 
     """
-    return await _seal_and_drive(
+    upload = await _seal_and_drive(
         stores,
         upload_id,
         owner,
@@ -55,6 +56,9 @@ async def complete_upload(
         declared=declared,
         manifest=manifest,
     )
+    if upload.reason == Reason.TYPE_MISMATCH:
+        raise type_mismatch(upload)
+    return upload
 
 
 async def abort_upload(stores: Stores, upload_id: UUID, owner: Owner, *, actor: str) -> Upload:
@@ -65,6 +69,7 @@ async def abort_upload(stores: Stores, upload_id: UUID, owner: Owner, *, actor: 
     Raises:
         UploadNotFoundError: there is no such upload, or it is somebody else's.
         WrongPhaseError: it is COMPLETED.
+        HeldError: it is on hold.
 
     """
     return await _seal_and_drive(stores, upload_id, owner, Intent.ABORT, actor=actor)

@@ -47,7 +47,7 @@ async def examine_bucket(
         *_check_lines(await probe_wholly(probe), accepted),
         *await _examine_public_address(probe),
         *[await _examine_origin(probe, origin) for origin in settings.origins],
-        await _examine_foreign_origin(probe, settings),
+        await _examine_foreign_origin(probe),
         await _examine_abort_rule(probe, settings),
         *_permission_lines(await try_actions(probe)),
         _clock_line(answer, middle),
@@ -100,9 +100,8 @@ async def _examine_public_address(probe: Probe) -> list[Line]:
     ]
 
 
-async def _examine_origin(probe: Probe, configured: str) -> Line:
-    name = f"cors {configured}"
-    origin = _FOREIGN if configured == "*" else configured
+async def _examine_origin(probe: Probe, origin: str) -> Line:
+    name = f"cors {origin}"
     try:
         answer = await ask_as_page(probe, origin)
     except _FAILURES as exc:
@@ -118,7 +117,7 @@ async def _examine_origin(probe: Probe, configured: str) -> Line:
     return ok(name, Group.BROWSERS, means)
 
 
-async def _examine_foreign_origin(probe: Probe, settings: Settings) -> Line:
+async def _examine_foreign_origin(probe: Probe) -> Line:
     name = "cors-foreign-origin"
     try:
         answer = await ask_as_page(probe, _FOREIGN)
@@ -126,9 +125,6 @@ async def _examine_foreign_origin(probe: Probe, settings: Settings) -> Line:
         return unknown(name, Group.BROWSERS, f"Not tried ({type(exc).__name__}).", do=_AGAIN)
     if not bucket_rules.lets_in(answer, _FOREIGN):
         means = "Pages of other origins cannot use a part URL that leaked to them."
-        return ok(name, Group.BROWSERS, means)
-    if "*" in settings.origins:
-        means = "Pages of any origin may upload, as COORDINATOR_CORS_ORIGINS says too."
         return ok(name, Group.BROWSERS, means)
     return lacking(
         name,

@@ -9,7 +9,12 @@ from redis.exceptions import RedisError
 from coordinator.adapters import clock
 from coordinator.adapters.migrations import pending
 from coordinator.adapters.s3_clock import TOLERANCE
-from coordinator.adapters.server_facts import RedisFacts, ask_postgres, ask_redis
+from coordinator.adapters.server_facts import (
+    PostgresFacts,
+    RedisFacts,
+    ask_postgres,
+    ask_redis,
+)
 from coordinator.domain.examination import Group, Line, Result, clock_line, lacking, ok
 
 _OLDEST_POSTGRES: Final = 14
@@ -38,6 +43,7 @@ async def examine_postgres(database_url: str) -> list[Line]:
         ok("postgres-answers", Group.POSTGRES, "PostgreSQL answers."),
         postgres_version_line(facts.version),
         migrations_line(missing),
+        *audit_lines(facts),
         clock_line(
             "clock-postgres",
             middle - facts.time,
@@ -77,6 +83,24 @@ def migrations_line(missing: Sequence[str]) -> Line:
         do="Run `coordinator migrate`.",
         stops=True,
     )
+
+
+def audit_lines(facts: PostgresFacts) -> list[Line]:
+    """Say whether the role that we run as could change what was noted; nothing without an audit."""
+    name, group = "audit-role", Group.POSTGRES
+    if facts.may_change_audit is None:
+        return []
+    if not facts.may_change_audit:
+        means = "The role can add to the audit, and neither change nor remove anything of it."
+        return [ok(name, group, means)]
+    return [
+        lacking(
+            name,
+            group,
+            "The role could change the audit: `coordinator audit verify` would tell, later.",
+            do="Run `coordinator migrate --service-role NAME` as this role, and services as NAME.",
+        )
+    ]
 
 
 async def examine_redis(redis_url: str) -> list[Line]:

@@ -4,7 +4,7 @@ from coordinator import points
 from coordinator.adapters import uploads
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
-from coordinator.domain.errors import WrongPhaseError
+from coordinator.domain.errors import UploadNotFoundError, WrongPhaseError
 from coordinator.domain.uploads import Owner, Upload
 from coordinator.operations.drop_multipart import drop_multipart
 
@@ -17,6 +17,7 @@ async def open_multipart(stores: Stores, upload: Upload) -> Upload:
 
     Raises:
         WrongPhaseError: the upload ended meanwhile.
+        UploadNotFoundError: it is being erased.
 
     """
     if upload.multipart_id is not None:
@@ -26,9 +27,14 @@ async def open_multipart(stores: Stores, upload: Upload) -> Upload:
         upload.object_key, token=upload.token, file_type=upload.file_type
     )
     points.passed("multipart-created")
-    async with transaction(stores.pool) as tx:
-        stored = await uploads.set_multipart(tx, upload, multipart_id)
-        current = stored or await uploads.read(tx, upload.id, Owner(upload.tenant, None))
+    try:
+        async with transaction(stores.pool) as tx:
+            stored = await uploads.set_multipart(tx, upload, multipart_id)
+            current = stored or await uploads.read(tx, upload.id, Owner(upload.tenant, None))
+    except UploadNotFoundError:
+        # It is being erased, or was: whoever did that may have listed S3 before.
+        await drop_multipart(stores, upload.object_key, multipart_id)
+        raise
     points.passed("multipart-stored" if stored else "multipart-lost-race")
     if stored is None:
         await drop_multipart(stores, upload.object_key, multipart_id)

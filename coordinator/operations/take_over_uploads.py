@@ -41,7 +41,7 @@ async def take_over(stores: Stores, upload_id: UUID) -> None:
     async with stores.pool.connection() as conn:
         upload = await uploads.read_any(conn, upload_id)
     tracing.describe({tracing.UPLOAD_ID: upload.public_id})
-    if upload.phase is not Phase.ASSEMBLING:
+    if upload.phase is not Phase.ASSEMBLING or upload.erasing_since is not None:
         return
     try:
         if upload.awaits_hashing:

@@ -52,12 +52,20 @@ def test_readme_tells_the_settings_defaults() -> None:
         for names, values in rows
         for name, value in zip(_VARIABLE.findall(names), values.split(", "), strict=True)
     }
-    words = {"s3_endpoint": "AWS", "s3_public_endpoint": "the same", "cors_origins": "none"}
+    words = {
+        "s3_endpoint": "AWS",
+        "s3_public_endpoint": "the same",
+        "cors_origins": "none",
+        "issuers": "none",
+        "trusted_proxies": "none",
+    }
     true = {
         field.name: "required" if field.required else words.get(field.name, str(field.default))
         for field in msgspec.structs.fields(Settings)
     }
 
+    whole = told.pop("rate_limits_user").removesuffix("` …")
+    assert true["rate_limits_user"].startswith(f"{whole} ")
     assert told == {name: true[name] for name in told}
     assert {name for name, value in true.items() if value == "required"} <= set(told)
 

@@ -82,7 +82,7 @@ def test_an_unknown_name_is_refused_with_the_nearest_or_with_all(text: str, hint
         ("User: arn:x is not authorized to perform: kms:GenerateDataKey on resource: y", "KMS"),
         ("User: arn:x is not authorized to perform: s3:PutObject on resource: y", "PUT"),
         ("Access Denied", "PUT"),
-        ("User: arn:x is not authorized to perform: s3:PutObjectTagging on resource: y", "PUT"),
+        ("User: arn:x is not authorized to perform: s3:PutObjectAcl on resource: y", "PUT"),
     ],
 )
 def test_the_action_that_s3_names_is_the_one_that_is_missing(message: str, action: str) -> None:

@@ -11,6 +11,7 @@ from coordinator.domain.errors import (
     ChecksumConflictError,
     ChecksumMismatchError,
     CoordinatorError,
+    TypeNotAllowedError,
     UploadExpiredError,
     WrongPhaseError,
 )
@@ -64,6 +65,7 @@ STANDS: Final[Mapping[str, dict[str, Any]]] = {
 }
 
 BUSY, ENDED, LATE, WRONG, MISMATCH = "busy", "ended", "too late", "wrong phase", "mismatch"
+WRONG_TYPE = "wrong type"
 
 # What is decided for each intent: complete and complete after the deadline, abort, expire and
 # expire after the deadline.
@@ -83,6 +85,7 @@ DECISIONS: Final = {
     "failed aborted": (WRONG, WRONG, ENDED, ENDED, ENDED),
     "failed expired": (WRONG, WRONG, ENDED, ENDED, ENDED),
     "failed checksum-mismatch": (MISMATCH, MISMATCH, ENDED, ENDED, ENDED),
+    "failed type-mismatch": (WRONG_TYPE, WRONG_TYPE, ENDED, ENDED, ENDED),
 }
 CASES: Final = [
     (stands, intent, is_late, DECISIONS[stands][column])
@@ -113,6 +116,7 @@ def decision_of(upload: Upload, intent: Intent) -> str:
             UploadExpiredError: LATE,
             WrongPhaseError: WRONG,
             ChecksumMismatchError: MISMATCH,
+            TypeNotAllowedError: WRONG_TYPE,
         }[type(refusal)]
     match decision:
         case Busy():

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+import pytest
+
 from coordinator.cli.local import RUN_ENV
 from coordinator.sdk import Client
 from coordinator.settings import read_env_file
@@ -61,6 +64,12 @@ def test_an_upload_is_shown_as_trees_from_the_request_to_the_job(home: Path) -> 
         _until(output, "run_job")
         with Client(local["COORDINATOR_URL"], local["COORDINATOR_API_KEY"]) as client:
             client.status(upload.upload_id)
+        # Service and worker, as which it all went well, could not change what was noted of it.
+        with (
+            psycopg.connect(local["COORDINATOR_DATABASE_URL"]) as conn,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            conn.execute("DELETE FROM audit")
 
     assert dev.returncode == 0
     assert [name for name in local if name.startswith("OTEL_")] == []

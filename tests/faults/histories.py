@@ -171,7 +171,7 @@ def _audit_says_each_end_once(evidence: Evidence) -> Iterator[str]:
         found = Counter(
             action
             for upload, action in evidence.audit
-            if upload == row.id and action != "upload.opened"
+            if upload == row.id and action not in {"upload.opened", "upload.downloaded"}
         )
         end = {"COMPLETED": "upload.completed", "FAILED": f"upload.{row.reason}"}.get(row.phase)
         if found != Counter([end] if end else []):

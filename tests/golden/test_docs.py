@@ -9,7 +9,14 @@ from typing import Final
 import pytest
 
 _DOCS: Final = Path(__file__).parents[2] / "docs"
-_PAGES: Final = ("errors.md", "phases.md", "settings.md", "capabilities.md", "openapi.json")
+_PAGES: Final = (
+    "errors.md",
+    "phases.md",
+    "settings.md",
+    "capabilities.md",
+    "roles.md",
+    "openapi.json",
+)
 
 
 def _check(folder: Path) -> subprocess.CompletedProcess[str]:

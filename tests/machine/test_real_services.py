@@ -29,6 +29,7 @@ from coordinator.settings import Settings
 from tests.builders import SMALLEST, cut, rows, some_bytes, tree
 from tests.conftest import MakeKey
 from tests.machine.fleet import DiedError, Fleet
+from tests.operations.limiting import miscounted
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
 
@@ -164,6 +165,11 @@ class _Machine(RuleBasedStateMachine):
                 assert self.fleet.run(self.fleet.read(row)) == known.body
             known.last = row.phase
             assert known.told in {None, row.phase}
+
+    @invariant()
+    def counts_what_is_there(self) -> None:
+        """What a tenant uses is what its uploads are, however they came to their ends."""
+        assert self.fleet.run(miscounted(self.fleet.stores)) == []
 
     @override
     def teardown(self) -> None:

@@ -32,7 +32,9 @@ async def _abort(client: httpx.AsyncClient, upload_id: str) -> httpx.Response:
 
 
 async def _actions(stores: Stores) -> list[str]:
-    found = await rows(stores.pool, "SELECT action FROM audit ORDER BY id")
+    found = await rows(
+        stores.pool, "SELECT action FROM audit WHERE upload_id IS NOT NULL ORDER BY id"
+    )
     return [row["action"] for row in found]
 
 

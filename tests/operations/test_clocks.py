@@ -17,7 +17,7 @@ from coordinator.adapters.clock import elapsed
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.s3_clock import S3Clock
 from coordinator.adapters.stores import Stores, open_stores
-from coordinator.cli.server import create_key
+from coordinator.cli.keys import create_key
 from coordinator.domain.errors import ClockOffError
 from coordinator.operations.expire_uploads import expire_uploads
 from coordinator.operations.take_over_uploads import take_over_uploads

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from coordinator.adapters import installation
 from coordinator.adapters.stores import Stores, open_stores
 from coordinator.cli import main
-from coordinator.domain.names import marker_key
+from coordinator.domain.names import is_plain, marker_key
 from coordinator.operations.claim_prefix import PrefixTakenError, claim_prefix
-from coordinator.settings import Settings, is_plain
+from coordinator.settings import Settings
 from tests.builders import rows
 
 

@@ -12,7 +12,9 @@ from tests.sdk.meddler import Meddler
 CHUNK = 5 * 1024 * 1024
 
 
-def interrupt(client: Client, meddler: Meddler, path: Path, *, after: int) -> str:
+def interrupt(
+    client: Client, meddler: Meddler, path: Path, *, after: int, resume: str | None = None
+) -> str:
     """Upload until so many chunks have arrived, and return the upload's id."""
     stop = threading.Event()
     found: list[str] = []
@@ -24,7 +26,9 @@ def interrupt(client: Client, meddler: Meddler, path: Path, *, after: int) -> st
             stop.set()
 
     with pytest.raises(StoppedError):
-        client.upload(path, chunk_size=CHUNK, concurrency=1, progress=watch, stop=stop)
+        client.upload(
+            path, chunk_size=CHUNK, concurrency=1, progress=watch, stop=stop, resume=resume
+        )
     meddler.pause_s = 0
     return found[-1]
 

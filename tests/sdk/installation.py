@@ -20,7 +20,7 @@ from psycopg import sql
 
 from coordinator import settings as settings_module
 from coordinator.adapters.migrations import migrate
-from coordinator.cli.server import create_key
+from coordinator.cli.keys import create_key
 from coordinator.embedded import Addresses
 
 COORDINATOR: Final = [sys.executable, "-m", "coordinator"]
