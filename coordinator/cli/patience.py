@@ -18,6 +18,7 @@ from uvicorn.server import ServerState
 
 from coordinator.settings import Settings
 from coordinator.web import hygiene
+from coordinator.web.problems import HTTP_CODES
 
 _log = structlog.get_logger(__name__)
 
@@ -31,13 +32,7 @@ MAX_WAITING: Final = 8
 _MAX_SURPLUS: Final = 64
 _BODY_BYTES_A_SECOND: Final = 64 * 1024
 _READ_BYTES_A_SECOND: Final = 1024
-_CODES: Final = {
-    400: "bad-request",
-    408: "request-timeout",
-    414: "url-too-long",
-    431: "headers-too-large",
-    503: "unavailable",
-}
+_CODES: Final = HTTP_CODES | {503: "unavailable"}
 
 
 class Patience(msgspec.Struct, frozen=True):

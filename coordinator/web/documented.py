@@ -1,6 +1,6 @@
 """What the OpenAPI document says of refusals, roles and examples."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -10,7 +10,7 @@ from litestar.openapi.spec import Example, Operation
 
 from coordinator.domain import errors
 from coordinator.domain.access import NEEDS_SCOPE, Action, roles_for
-from coordinator.web.problems import MEDIA_TYPE, STATUS
+from coordinator.web.problems import HTTP_CODES, MEDIA_TYPE, STATUS
 from coordinator.web.shapes import Answer
 
 UPLOAD_ID: Final = "upl_06agx5c9nerf9b0x5h0g2k7w3m"
@@ -42,7 +42,7 @@ def documented(*refusals: type[errors.CoordinatorError]) -> Mapping[int, Respons
         by_status.setdefault(STATUS[refusal][0], []).append(refusal)
     codes = {
         # The framework would document a 400 of its own shape otherwise.
-        400: "`bad-request`",
+        **{status: f"`{HTTP_CODES[status]}`" for status in _framework(refusals)},
         **{
             status: "; ".join(f"`{each.code}`" for each in found)
             for status, found in by_status.items()
@@ -57,6 +57,12 @@ def documented(*refusals: type[errors.CoordinatorError]) -> Mapping[int, Respons
         )
         for status, description in codes.items()
     }
+
+
+def _framework(refusals: Sequence[type[errors.CoordinatorError]]) -> list[int]:
+    """Return the statuses that requests get before a handler sees them."""
+    reads_body = errors.MalformedJsonError in refusals
+    return [400, 413, 414, 415] if reads_body else [400, 414]
 
 
 def also(kind: Any, description: str, *, media_type: str = "application/json") -> ResponseSpec:

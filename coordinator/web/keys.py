@@ -231,7 +231,7 @@ async def rotate(
     operation_id="revokeKey",
     summary="Revoke an API key",
     tags=["keys"],
-    responses=documented(ForbiddenError, KeyNotFoundError),
+    responses=documented(InvalidFieldError, ForbiddenError, KeyNotFoundError),
 )
 async def revoke(
     key_id: FromPath[str],

@@ -75,8 +75,11 @@ HTTP_CODES: Final = {
     400: "bad-request",
     404: "no-such-route",
     405: "method-not-allowed",
+    408: "request-timeout",
     413: "body-too-large",
+    414: "url-too-long",
     415: "media-type-not-accepted",
+    431: "headers-too-large",
 }
 
 

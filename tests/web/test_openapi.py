@@ -6,7 +6,7 @@ import pytest
 from litestar import Litestar
 
 from coordinator.domain.access import Role, Scope
-from coordinator.web.problems import STATUS
+from coordinator.web.problems import HTTP_CODES, STATUS
 from tests.conftest import MakeKey, client_of
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
@@ -69,7 +69,8 @@ async def test_every_refusal_that_a_route_documents_is_a_problem(
     operations: dict[str, dict[str, Any]],
 ) -> None:
     """By status, with the codes in the description."""
-    codes = {refusal.code: status for refusal, (status, _) in STATUS.items()}
+    codes = {code: status for status, code in HTTP_CODES.items()}
+    codes |= {refusal.code: status for refusal, (status, _) in STATUS.items()}
     refusals = [
         (int(status), answer)
         for operation in operations.values()
@@ -81,4 +82,4 @@ async def test_every_refusal_that_a_route_documents_is_a_problem(
     for status, answer in refusals:
         assert list(answer["content"]) == ["application/problem+json"]
         named = [word.strip("`") for word in answer["description"].split("; ")]
-        assert {codes.get(code, 400) for code in named} == {status}
+        assert {codes[code] for code in named} == {status}
