@@ -83,20 +83,12 @@ async def _commit(stores: Stores, wish: Wish, new: uploads.NewUpload) -> Upload:
     for pause in _PAUSES:
         try:
             async with transaction(stores.pool) as tx:
-                await _check(tx, wish)
                 return await _bound(tx, wish, new.id) or await _insert_or_find(tx, wish, new)
         except _EndingError as exc:
             if await _is_ended(stores, exc.twin):
                 continue
         await asyncio.sleep(pause)
     raise UnavailableError("The last upload of this file is being ended. Open it again soon.")
-
-
-async def _check(tx: Tx, wish: Wish) -> None:
-    """Refuse what the tenant may never upload, before anything is written."""
-    allowed = await quotas.effective(tx, wish.tenant)
-    check_size(allowed, wish.plan.size_bytes)
-    check_declared(allowed, wish.file_type, wish.file_name)
 
 
 async def _is_ended(stores: Stores, twin: Upload) -> bool:
@@ -169,12 +161,21 @@ async def _insert_or_find(tx: Tx, wish: Wish, new: uploads.NewUpload) -> Upload:
                 )
             return twin
         upload = await uploads.insert(tx, new)
-    # The insert has counted it and holds the count: nobody else's upload is missing there. What
-    # does not fit is rolled back with all that stands here.
-    check_reserved(await quotas.standing(tx, upload.tenant), upload.size_bytes)
+    await _check(tx, upload)
     facts = {"token": "issued"} if wish.with_token else {}
     await audit.of_upload(tx, "upload.opened", upload, actor=wish.actor, **facts)
     return upload
+
+
+async def _check(tx: Tx, upload: Upload) -> None:
+    """Refuse what the tenant may not upload, or not now; all that was written is rolled back.
+
+    The insert has counted it and holds the count: nobody else's upload is missing there.
+    """
+    standing = await quotas.standing(tx, upload.tenant)
+    check_size(standing.quotas, upload.size_bytes)
+    check_declared(standing.quotas, upload.file_type, upload.file_name)
+    check_reserved(standing, upload.size_bytes)
 
 
 def _is_ending(twin: Upload) -> bool:

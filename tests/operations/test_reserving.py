@@ -243,6 +243,22 @@ async def test_what_is_found_again_reserves_nothing(
     assert await usage(stores) == (2, 2 * _SIZE, 2 * _SIZE)
 
 
+async def test_a_limit_that_comes_later_ends_nothing_that_is_open(
+    client: httpx.AsyncClient, stores: Stores
+) -> None:
+    """A client goes on with its file, and only the next such file is refused."""
+    checksum = f"sha256:{hashlib.sha256(_BODY).hexdigest()}"
+    await _init(client, checksum=checksum)
+    await _init(client, key="k", name="b.bin")
+    await limit(stores, open_uploads=1, largest_file=_SIZE - 1, file_types=["image/*"])
+
+    found = [await _init(client, checksum=checksum), await _init(client, key="k", name="b.bin")]
+    refused = await _init(client, name="c.bin")
+
+    assert [each.status_code for each in found] == [200, 200]
+    assert (refused.status_code, refused.json()["quota"]) == (403, "largestFile")
+
+
 async def test_a_field_without_a_limit_of_its_own_has_the_defaults(
     client: httpx.AsyncClient, stores: Stores
 ) -> None:
