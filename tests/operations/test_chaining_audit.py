@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pytest
 from psycopg import sql
-from structlog.testing import capture_logs
 
 from coordinator.adapters import audit, audit_chain
 from coordinator.adapters.postgres import transaction
@@ -20,6 +19,7 @@ from coordinator.operations.chain_audit import EVERY_ROW, chain_audit, read_head
 from coordinator.operations.verify_audit import tenants_of
 from coordinator.settings import Settings
 from tests.builders import rows
+from tests.captured_logs import captured
 from tests.operations.auditing import findings, note
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
@@ -125,7 +125,7 @@ async def _head(stores: Stores, settings: Settings) -> Head | None:
 async def test_the_head_is_exported_and_logged(stores: Stores, settings: Settings) -> None:
     """The copy stands where who owns the database cannot reach."""
     await note(stores, 2)
-    with capture_logs() as logs:
+    with captured(chaining) as logs:
         await chain_audit(stores, settings.s3_prefix)
 
     async with stores.pool.connection() as conn:

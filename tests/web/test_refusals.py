@@ -7,7 +7,6 @@ import httpx
 import pytest
 from litestar import Litestar
 from psycopg import OperationalError, sql
-from structlog.testing import capture_logs
 
 from coordinator.adapters import keys
 from coordinator.adapters.stores import Stores
@@ -18,6 +17,7 @@ from coordinator.operations import note_refusal
 from coordinator.operations.note_refusal import Bearer, Refusals
 from coordinator.telemetry import REGISTRY
 from tests.builders import rows
+from tests.captured_logs import captured
 from tests.conftest import MakeKey, client_of
 from tests.web.driving import NO_UPLOAD, a_file
 
@@ -149,7 +149,7 @@ async def test_who_only_knows_a_keys_id_leaves_no_row(
         )
     before = _counted("unauthenticated")
 
-    with capture_logs() as logs:
+    with captured(note_refusal) as logs:
         async with client_of(app, key) as forger, client_of(app, None) as nobody:
             answers = [await forger.get("/api/uploads"), await nobody.get("/api/uploads")]
 
