@@ -16,11 +16,10 @@ Route = tuple[str, str]
 
 
 class Operation(NamedTuple):
-    """A route as the document has it; ``action`` is ``None`` where no credential is needed."""
+    """A route as the document has it, and the action that it says to be for."""
 
     route: Route
     action: str | None
-    takes_tenant: bool
 
 
 class Cell(NamedTuple):
@@ -35,9 +34,9 @@ class Cell(NamedTuple):
     @property
     def is_right(self) -> bool:
         """Whether it came as it must."""
-        takes_all = PROBES[self.operation.route].takes_all
-        whose = None if takes_all else self.whose
-        return self.came == expected(self.operation.action, self.who, whose)
+        probe = PROBES[self.operation.route]
+        whose = None if probe.takes_all else self.whose
+        return self.came == expected(probe.action, self.who, whose)
 
 
 class Things:
@@ -88,11 +87,7 @@ class Things:
 def operations_of(document: Mapping[str, Any]) -> list[Operation]:
     """List the document's operations."""
     return [
-        Operation(
-            (method, path),
-            operation.get("x-action"),
-            any(each["name"] == "tenant" for each in operation.get("parameters", ())),
-        )
+        Operation((method, path), operation.get("x-action"))
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]

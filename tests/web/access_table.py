@@ -84,12 +84,13 @@ OF_TENANT: Final = frozenset({Thing.KEY, Thing.ERASURE})
 
 
 class Probe(NamedTuple):
-    """How a route is called.
+    """What a route is for, and how it is called. Without ``action`` it needs no key.
 
     ``uses_up``: a thing that was good for it is not good for the next. ``takes_all``: a thing that
     is foreign, or never was, is answered as one's own, and nothing is done to it.
     """
 
+    action: str | None
     thing: Thing | None = None
     body: Mapping[str, Any] | None = None
     uses_up: bool = False
@@ -100,42 +101,42 @@ _FILE: Final = {"fileName": "a.csv", "fileSize": 3, "fileType": "text/csv"}
 _KEY: Final = {"name": "matrix", "roles": ["viewer"]}
 
 PROBES: Final[Mapping[tuple[str, str], Probe]] = {
-    ("get", "/healthz"): Probe(),
-    ("get", "/readyz"): Probe(),
-    ("get", "/metrics"): Probe(),
-    ("post", "/api/upload/init"): Probe(body=_FILE),
+    ("get", "/healthz"): Probe(None),
+    ("get", "/readyz"): Probe(None),
+    ("get", "/metrics"): Probe(None),
+    ("post", "/api/upload/init"): Probe("open", body=_FILE),
     ("post", "/api/upload/urls"): Probe(
-        Thing.UPLOAD, {"uploadId": HERE, "chunks": [{"chunkIndex": 0, "sha256": _DIGEST}]}
+        "send", Thing.UPLOAD, {"uploadId": HERE, "chunks": [{"chunkIndex": 0, "sha256": _DIGEST}]}
     ),
-    ("post", "/api/upload/chunk"): Probe(Thing.UPLOAD, {"uploadId": HERE, "chunkIndex": 0}),
-    ("post", "/api/upload/complete"): Probe(Thing.UPLOAD, {"uploadId": HERE}),
-    ("get", "/api/upload/status/{upload_id}"): Probe(Thing.UPLOAD),
-    ("get", "/api/uploads"): Probe(),
-    ("delete", "/api/uploads/{upload_id}"): Probe(Thing.UPLOAD, uses_up=True),
-    ("get", "/api/uploads/{upload_id}/manifest"): Probe(Thing.UPLOAD),
-    ("get", "/api/uploads/{upload_id}/jobs"): Probe(Thing.UPLOAD),
-    ("get", "/api/uploads/{upload_id}/download"): Probe(Thing.UPLOAD),
-    ("get", "/api/uploads/{upload_id}/events"): Probe(Thing.ENDED),
-    ("post", "/api/uploads/{upload_id}/token"): Probe(Thing.UPLOAD),
-    ("put", "/api/uploads/{upload_id}/hold"): Probe(Thing.UPLOAD, {"case": "A-1"}),
-    ("delete", "/api/uploads/{upload_id}/hold"): Probe(Thing.UPLOAD),
-    ("post", "/api/jobs/{job_id}/retry"): Probe(Thing.JOB),
-    ("get", "/api/stats"): Probe(),
-    ("get", "/api/audit"): Probe(),
-    ("post", "/api/keys"): Probe(body=_KEY),
-    ("get", "/api/keys"): Probe(),
-    ("post", "/api/keys/{key_id}/rotate"): Probe(Thing.KEY, uses_up=True),
-    ("delete", "/api/keys/{key_id}"): Probe(Thing.KEY, uses_up=True),
-    ("get", "/api/quotas"): Probe(),
-    ("put", "/api/quotas"): Probe(body={"openUploads": 1_000_000}),
-    ("get", "/api/retention"): Probe(),
+    ("post", "/api/upload/chunk"): Probe("send", Thing.UPLOAD, {"uploadId": HERE, "chunkIndex": 0}),
+    ("post", "/api/upload/complete"): Probe("send", Thing.UPLOAD, {"uploadId": HERE}),
+    ("get", "/api/upload/status/{upload_id}"): Probe("watch", Thing.UPLOAD),
+    ("get", "/api/uploads"): Probe("read"),
+    ("delete", "/api/uploads/{upload_id}"): Probe("abort", Thing.UPLOAD, uses_up=True),
+    ("get", "/api/uploads/{upload_id}/manifest"): Probe("read", Thing.UPLOAD),
+    ("get", "/api/uploads/{upload_id}/jobs"): Probe("read", Thing.UPLOAD),
+    ("get", "/api/uploads/{upload_id}/download"): Probe("read", Thing.UPLOAD),
+    ("get", "/api/uploads/{upload_id}/events"): Probe("watch", Thing.ENDED),
+    ("post", "/api/uploads/{upload_id}/token"): Probe("renew", Thing.UPLOAD),
+    ("put", "/api/uploads/{upload_id}/hold"): Probe("administer", Thing.UPLOAD, {"case": "A-1"}),
+    ("delete", "/api/uploads/{upload_id}/hold"): Probe("administer", Thing.UPLOAD),
+    ("post", "/api/jobs/{job_id}/retry"): Probe("retry", Thing.JOB),
+    ("get", "/api/stats"): Probe("count"),
+    ("get", "/api/audit"): Probe("administer"),
+    ("post", "/api/keys"): Probe("administer", body=_KEY),
+    ("get", "/api/keys"): Probe("administer"),
+    ("post", "/api/keys/{key_id}/rotate"): Probe("administer", Thing.KEY, uses_up=True),
+    ("delete", "/api/keys/{key_id}"): Probe("administer", Thing.KEY, uses_up=True),
+    ("get", "/api/quotas"): Probe("administer"),
+    ("put", "/api/quotas"): Probe("govern", body={"openUploads": 1_000_000}),
+    ("get", "/api/retention"): Probe("administer"),
     ("put", "/api/retention"): Probe(
-        body={"rules": [{"purpose": "*", "afterDays": 365, "action": "delete"}]}
+        "administer", body={"rules": [{"purpose": "*", "afterDays": 365, "action": "delete"}]}
     ),
-    ("get", "/api/retention/preview"): Probe(),
+    ("get", "/api/retention/preview"): Probe("administer"),
     ("post", "/api/erasures"): Probe(
-        Thing.UPLOAD, {"uploadId": HERE, "dryRun": True}, takes_all=True
+        "administer", Thing.UPLOAD, {"uploadId": HERE, "dryRun": True}, takes_all=True
     ),
-    ("get", "/api/erasures"): Probe(),
-    ("get", "/api/erasures/{erasure_id}"): Probe(Thing.ERASURE),
+    ("get", "/api/erasures"): Probe("administer"),
+    ("get", "/api/erasures/{erasure_id}"): Probe("administer", Thing.ERASURE),
 }
