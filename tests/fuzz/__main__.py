@@ -51,7 +51,8 @@ def main() -> None:
 async def _break(url: str, environ: dict[str, str], count: int, seed: int) -> broken.Outcome:
     os.environ.update({name: environ[name] for name in environ if name.startswith("AWS_")})
     # Quotas are of another tenant: what is set here by chance must not end what is tried there.
-    world = await world_of(url, environ, "everything")
+    # Whatever quotas the requests before have set are another tenant's.
+    world = await world_of(url, environ, "everything", tenant="broken")
     assert world.credential is not None
     quotas = await key_for(environ, "installer", tenant="of-quotas")
     credentials = {"*": world.credential, "/api/quotas": quotas}

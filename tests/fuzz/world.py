@@ -40,9 +40,11 @@ async def key_for(environ: dict[str, str], who: str, *, tenant: str = "default")
     return key.text
 
 
-async def world_of(url: str, environ: dict[str, str], who: str) -> World:
+async def world_of(
+    url: str, environ: dict[str, str], who: str, *, tenant: str | None = None
+) -> World:
     """Make a tenant with one caller, and uploads, jobs, keys and erasures that it can meet."""
-    tenant = f"fuzz-{who}"
+    tenant = tenant or f"fuzz-{who}"
     own = None if who in {"nobody", "token"} else await key_for(environ, who, tenant=tenant)
     everything = _bearer(await key_for(environ, "everything", tenant=tenant))
     async with (
