@@ -5,9 +5,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKS := deploy/requirements
 SEEDS ?= 40
+RATE ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint check matrix canary fuzz soak mutation bench docs lock clean
+.PHONY: help demo run test lint check limits matrix canary fuzz soak mutation bench docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 10
@@ -34,6 +35,9 @@ matrix: .venv/dev-ready ## Print who may do what: every route, every caller, who
 
 canary: .venv/dev-ready ## Search every log, span, table and answer of a whole run for its secrets
 	$(BIN)/python -m pytest tests/tracing/test_canary.py -q -s
+
+limits: .venv/dev-ready ## Hammer four services as one user for 20 s, at a limit of RATE=100 a second
+	RATE=$(RATE) $(BIN)/python -m pytest tests/faults/test_limits_over_processes.py -q --log-cli-level=INFO -k four
 
 soak: .venv/dev-ready ## Kill -9 at every crash point, over SEEDS=40 seeds each, and judge what is left
 	$(BIN)/python -m tests.faults.soak --seeds $(SEEDS) $(ARGS)

@@ -23,9 +23,10 @@ from tests.sdk.installation import free_port, prepared
 
 _log: Final = logging.getLogger(__name__)
 
-_SECONDS: Final = float(os.environ.get("SECONDS", "20"))
-_RATE: Final = 100  # a second
-_BURST: Final = 200
+_SECONDS: Final = 20.0
+# A second. Other tests run beside this one; `make limits` asks for more, alone.
+_RATE: Final = int(os.environ.get("RATE", "50"))
+_BURST: Final = 2 * _RATE
 _PROCESSES: Final = 4
 _CLIENTS: Final = 8
 _PAUSE_S: Final = 0.02
