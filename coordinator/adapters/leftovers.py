@@ -1,7 +1,7 @@
 """What is left of uploads that FAILED, in Postgres and in S3, and which multiparts no row knows."""
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -55,17 +55,6 @@ DELETE FROM signings WHERE id IN (
 async def drop_signings(tx: Tx, *, keep: timedelta) -> int:
     """Drop some signings of uploads that FAILED ``keep`` ago; call again until it says 0."""
     return (await tx.execute(_DROP, {"keep": keep})).rowcount
-
-
-_NOW: Final = "SELECT clock_timestamp() AS at"
-
-
-async def read_clock(tx: Tx) -> datetime:
-    """Return the database's time, by which S3's lists are judged."""
-    row = await (await tx.execute(_NOW)).fetchone()
-    assert row is not None
-    now: datetime = row["at"]
-    return now
 
 
 _KNOWN: Final = """

@@ -6,7 +6,7 @@ than asked for, or list a thing twice; whoever reads a list follows its markers,
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -119,14 +119,21 @@ async def list_multiparts(
             for each in page.get("Uploads", [])
             if each["Key"].startswith(prefix)
         ]
-        given = (page.get("NextKeyMarker") or "", page.get("NextUploadIdMarker") or "")
-        if not page.get("IsTruncated") or given in {markers, ("", "")}:
+        markers = next_markers(page, "NextUploadIdMarker", before=markers)
+        if markers is None:
             return
-        markers = given
-        if given[0]:
-            request["KeyMarker"] = given[0]
-        if given[1]:
-            request["UploadIdMarker"] = given[1]
+        if markers[0]:
+            request["KeyMarker"] = markers[0]
+        if markers[1]:
+            request["UploadIdMarker"] = markers[1]
+
+
+def next_markers(
+    page: Mapping[str, object], second: str, *, before: tuple[str, str] | None
+) -> tuple[str, str] | None:
+    """Return the two markers of the next page; ``None`` where a list ends or goes round."""
+    given = (str(page.get("NextKeyMarker") or ""), str(page.get(second) or ""))
+    return None if not page.get("IsTruncated") or given in {before, ("", "")} else given
 
 
 async def list_objects(s3: "S3Client", bucket: str, prefix: str) -> AsyncIterator[list[Listed]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from coordinator.adapters.s3_clients import calling
+from coordinator.adapters.s3_listing import next_markers
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -43,13 +44,12 @@ async def list_versions(
         async with calling("ListObjectVersions"):
             page = await s3.list_object_versions(**request)
         yield [each for each in _versions(page) if each.key.startswith(prefix)]
-        given = (page.get("NextKeyMarker") or "", page.get("NextVersionIdMarker") or "")
-        if not page.get("IsTruncated") or given in {markers, ("", "")}:
+        markers = next_markers(page, "NextVersionIdMarker", before=markers)
+        if markers is None:
             return
-        markers = given
-        request["KeyMarker"] = given[0]
-        if given[1]:
-            request["VersionIdMarker"] = given[1]
+        request["KeyMarker"] = markers[0]
+        if markers[1]:
+            request["VersionIdMarker"] = markers[1]
 
 
 def _versions(page: "ListObjectVersionsOutputTypeDef") -> list[Version]:

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from coordinator.sdk import ConfigurationError
-from coordinator.sdk.service import Service
+from coordinator.sdk.service import Service, is_plain_id
 
 as_json: Final[Callable[..., Any]] = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout."
@@ -21,6 +21,13 @@ as_json: Final[Callable[..., Any]] = click.option(
 tenant: Final[Callable[..., Any]] = click.option(
     "--tenant", help="Another tenant than the key's; needs the scope every-tenant."
 )
+
+
+def plain_id(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Let an id stand in a path as it is."""
+    if value is not None and not is_plain_id(value):
+        raise click.BadParameter("an id is upl_ or job_, and letters and digits")
+    return value
 
 
 def ask(

@@ -11,6 +11,7 @@ import click
 import msgspec
 from rich.filesize import decimal
 
+from coordinator.cli.asking import as_json, show_json
 from coordinator.cli.failures import (
     EXIT_CODES,
     Exit,
@@ -28,8 +29,6 @@ _UPLOAD_ID: Final = re.compile(r"upl_[0-9A-Za-z]{26}")
 _SHOWN_CHUNKS: Final = 20
 # A request that all files share would fail alike for the next one.
 _HOPELESS: Final = frozenset({Exit.UNREACHABLE, Exit.REFUSED})
-
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
 def _metadata(
@@ -53,7 +52,7 @@ def _metadata(
 @click.option("--resume", metavar="ID", help="Continue this upload; needed after 24 hours only.")
 @click.option("--again", is_flag=True, help="Make a second copy of what is completed already.")
 @click.option("--wait", is_flag=True, help="Wait for the jobs, too.")
-@_as_json
+@as_json
 @guarded
 def upload(
     *,
@@ -110,7 +109,7 @@ def _show_failure(file: str, upload_id: str | None, failure: ClientError, *, as_
     complain(failure, f"{printable(Path(file).name)}: ")
     if as_json:
         error = {"code": error_code(failure), "detail": str(failure)}
-        _print_json({"file": file, "uploadId": upload_id, "error": error})
+        show_json({"file": file, "uploadId": upload_id, "error": error})
     return exit_code(failure)
 
 
@@ -127,7 +126,7 @@ def _show_uploaded(file: str, handle: Handle, pipeline: Pipeline, *, as_json: bo
     result: Completed = handle.result
     if as_json:
         answer = msgspec.to_builtins(result)
-        _print_json({"file": file, **answer, "aiPipeline": msgspec.to_builtins(pipeline)})
+        show_json({"file": file, **answer, "aiPipeline": msgspec.to_builtins(pipeline)})
         return
     click.echo(f"{printable(Path(file).name)}  {result.upload_id}  completed")
     click.echo(f"  location  {result.location}")
@@ -140,7 +139,7 @@ def _show_uploaded(file: str, handle: Handle, pipeline: Pipeline, *, as_json: bo
 @click.argument("upload_id")
 @click.option("--verify", is_flag=True, help="Have the service ask S3 first.")
 @click.option("--follow", is_flag=True, help="Then print each change, until all jobs are over.")
-@_as_json
+@as_json
 @guarded
 def status(*, upload_id: str, verify: bool, follow: bool, as_json: bool) -> Exit:
     """Show one upload."""
@@ -157,7 +156,7 @@ def _follow(client: Client, upload_id: str, *, as_json: bool) -> Exit:
         if event_failed(event):
             code = Exit.FAILED
         if as_json:
-            _print_json({event_kind(event): event})
+            show_json({event_kind(event): event})
         else:
             click.echo(event_line(event))
     return code
@@ -165,7 +164,7 @@ def _follow(client: Client, upload_id: str, *, as_json: bool) -> Exit:
 
 def _show_found(found: Status, *, as_json: bool) -> None:
     if as_json:
-        _print_json(found)
+        show_json(found)
     else:
         _show_status(found)
 
@@ -189,14 +188,14 @@ def _show_status(found: Status) -> None:
         ["INIT", "UPLOADING", "ASSEMBLING", "COMPLETED", "FAILED"], case_sensitive=False
     ),
 )
-@_as_json
+@as_json
 @guarded
 def list_uploads(*, phase: str | None, as_json: bool) -> Exit:
     """List your uploads, newest first."""
     with Client() as client:
         for each in client.list(phase=phase):
             if as_json:
-                _print_json(each)
+                show_json(each)
             else:
                 size = decimal(each.file_size)
                 click.echo(
@@ -233,7 +232,7 @@ def abort(*, upload_id: str) -> Exit:
 @click.command("verify", epilog=EXIT_CODES)
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.argument("upload_or_manifest", metavar="(UPLOAD_ID | MANIFEST)")
-@_as_json
+@as_json
 @guarded
 def verify(*, file: str, upload_or_manifest: str, as_json: bool) -> Exit:
     """Check a local file against a completed upload, or against a manifest's file."""
@@ -241,7 +240,7 @@ def verify(*, file: str, upload_or_manifest: str, as_json: bool) -> Exit:
     with watching(Path(file).name) as watch:
         verdict = check_file(file, manifest, listener=watch)
     if as_json:
-        _print_json({"file": file, "isMatch": verdict.is_match, **msgspec.to_builtins(verdict)})
+        show_json({"file": file, "isMatch": verdict.is_match, **msgspec.to_builtins(verdict)})
     else:
         _show_verdict(Path(file).name, manifest, verdict)
     return Exit.OK if verdict.is_match else Exit.FAILED
@@ -273,10 +272,6 @@ def _show_verdict(name: str, manifest: Manifest, verdict: Verdict) -> None:
         click.echo(f"  chunk {index}: bytes {start} to {start + manifest.chunk_length(index)}")
     if len(verdict.wrong_chunks) > _SHOWN_CHUNKS:
         click.echo(f"  and {len(verdict.wrong_chunks) - _SHOWN_CHUNKS} chunks more; see --json")
-
-
-def _print_json(value: Any) -> None:
-    click.echo(msgspec.json.encode(value).decode())
 
 
 COMMANDS: Final[list[click.Command]] = [upload, status, list_uploads, download, abort, verify]

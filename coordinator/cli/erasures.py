@@ -5,17 +5,10 @@ from typing import Any, Final
 
 import click
 
-from coordinator.cli.asking import as_json, ask, show_json, tenant
+from coordinator.cli.asking import as_json, ask, plain_id, show_json, tenant
 from coordinator.cli.failures import EXIT_CODES, Exit, guarded
 
 _EVERY_SECONDS: Final = 1.0
-
-
-def _id(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """Ids stand in paths as they are."""
-    if value is not None and not (value.isascii() and value.replace("_", "").isalnum()):
-        raise click.BadParameter("an upload's id is upl_ and letters and digits")
-    return value
 
 
 def _show(erasure: dict[str, Any]) -> None:
@@ -33,7 +26,7 @@ def _show(erasure: dict[str, Any]) -> None:
 
 
 @click.command("erase", epilog=EXIT_CODES)
-@click.argument("upload_id", required=False, callback=_id)
+@click.argument("upload_id", required=False, callback=plain_id)
 @click.option("--user", help="Erase all that is this user's, and who that was.")
 @click.option("--dry-run", is_flag=True, help="Count, and remove nothing.")
 @click.option("--wait", is_flag=True, help="Wait until a worker has finished it.")
@@ -79,7 +72,7 @@ def erasures_command(*, tenant: str | None, as_json: bool) -> Exit:
 
 
 @click.command("hold", epilog=EXIT_CODES)
-@click.argument("upload_id", callback=_id)
+@click.argument("upload_id", callback=plain_id)
 @click.option("--case", required=True, help="For what it must be kept.")
 @tenant
 @guarded
@@ -92,7 +85,7 @@ def hold_command(*, upload_id: str, case: str, tenant: str | None) -> Exit:
 
 
 @click.command("unhold", epilog=EXIT_CODES)
-@click.argument("upload_id", callback=_id)
+@click.argument("upload_id", callback=plain_id)
 @tenant
 @guarded
 def unhold_command(*, upload_id: str, tenant: str | None) -> Exit:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from coordinator.cli.asking import show_json
+from coordinator.cli.asking import as_json, show_json
 from coordinator.cli.failures import EXIT_CODES, Exit, guarded
 from coordinator.sdk import Client
 
@@ -15,7 +15,7 @@ from coordinator.sdk import Client
 @click.option("--user", "user_id", help="Whose upload it is; needs the scope act-as.")
 @click.option("--purpose", help="Chooses the jobs: training, retrieval, archive.")
 @click.option("--type", "file_type", help="Media type; otherwise guessed from the name.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+@as_json
 @guarded
 def hand_out(*, as_json: bool, **asked: Any) -> Exit:
     """Open an upload of SIZE bytes and print a token for it.

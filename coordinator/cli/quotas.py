@@ -86,19 +86,33 @@ def show(*, tenant: str | None, as_json: bool) -> Exit:
 
 
 @quotas_command.command("set", epilog=EXIT_CODES)
-@click.option("--open-uploads", metavar="NUMBER", callback=_count, help="Open at once.")
 @click.option(
-    "--bytes-a-day", metavar="SIZE", callback=_size, help="Of uploads opened since 00:00 UTC."
+    "--open-uploads", "openUploads", metavar="NUMBER", callback=_count, help="Open at once."
 )
 @click.option(
-    "--stored-bytes", metavar="SIZE", callback=_size, help="Of uploads that are open or completed."
+    "--bytes-a-day",
+    "bytesADay",
+    metavar="SIZE",
+    callback=_size,
+    help="Of uploads opened since 00:00 UTC.",
 )
-@click.option("--largest-file", metavar="SIZE", callback=_size, help="Of one file.")
 @click.option(
-    "--chunks-a-second", metavar="NUMBER", callback=_count, help="Chunks signed a second."
+    "--stored-bytes",
+    "storedBytes",
+    metavar="SIZE",
+    callback=_size,
+    help="Of uploads that are open or completed.",
+)
+@click.option("--largest-file", "largestFile", metavar="SIZE", callback=_size, help="Of one file.")
+@click.option(
+    "--chunks-a-second",
+    "chunksASecond",
+    metavar="NUMBER",
+    callback=_count,
+    help="Chunks signed a second.",
 )
 @click.option("--file-type", "file_types", multiple=True, help="text/csv, image/*, ...; or none.")
-@click.option("--type-check", type=click.Choice(["off", "note", "refuse", _NONE]))
+@click.option("--type-check", "typeCheck", type=click.Choice(["off", "note", "refuse", _NONE]))
 @tenant
 @as_json
 @guarded
@@ -110,19 +124,12 @@ def set_(
     Needs the role admin and the scope every-tenant.
     """
     own = ask("GET", _PATH, params={"tenant": tenant})["own"]
-    given: dict[str, Any] = {
-        _camel(name): value for name, value in limits.items() if value is not None
-    }
+    given: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
     if file_types:
         given["fileTypes"] = _NONE if file_types == (_NONE,) else list(file_types)
     body = own | {name: None if value == _NONE else value for name, value in given.items()}
     _print(ask("PUT", _PATH, body=body, params={"tenant": tenant}), as_json=as_json)
     return Exit.OK
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
 
 
 def _print(answer: dict[str, Any], *, as_json: bool) -> None:

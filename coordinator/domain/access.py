@@ -1,7 +1,7 @@
 """Who may do what: roles, scopes, and how far each reaches. The whole table is here.
 
 Rule: a route names an :class:`Action` and no role; what a role may do changes nowhere else.
-``docs/access.md`` and what the OpenAPI document says of roles are generated from this.
+``docs/roles.md`` and what the OpenAPI document says of roles are generated from this.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,6 @@
 Rule: scopes and the role of upload tokens never come from a token, whatever it says.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -13,12 +12,10 @@ import msgspec
 from coordinator.domain.access import GRANTABLE, Role
 from coordinator.domain.bearer_tokens import Fault, TokenRefusedError
 from coordinator.domain.issuers import Issuer
-from coordinator.domain.names import is_plain
+from coordinator.domain.names import is_plain, is_user
 
 # PyJWT refuses a token without one of these.
 REQUIRED: Final = ("exp", "iat", "aud", "iss", "sub")
-
-_USER: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -41,7 +38,7 @@ def identity_of(claims: Mapping[str, Any], issuer: Issuer) -> Identity:
     if not isinstance(tenant, str) or not is_plain(tenant):
         raise TokenRefusedError(Fault.TENANT)
     user = _claim(claims, issuer.user_claim)
-    if not isinstance(user, str) or _USER.fullmatch(user) is None:
+    if not isinstance(user, str) or not is_user(user):
         raise TokenRefusedError(Fault.USER)
     return Identity(tenant, user, _roles(claims, issuer))
 

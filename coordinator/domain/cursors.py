@@ -1,4 +1,4 @@
-"""Opaque cursors over (created_at, id), newest first."""
+"""Opaque cursors: bytes in base64, one spelling each; those over (created_at, id) are here."""
 
 import base64
 import binascii
@@ -9,13 +9,13 @@ from uuid import UUID
 from coordinator.domain.errors import InvalidFieldError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LENGTH: Final = 32  # letters, for 24 bytes
+_BYTES: Final = 8 + 16
 
 
 def encode(created_at: datetime, row_id: UUID) -> str:
     """Spell the place after a row."""
     micros = (created_at - _EPOCH) // timedelta(microseconds=1)
-    return base64.urlsafe_b64encode(micros.to_bytes(8, "big") + row_id.bytes).decode()
+    return wrap(micros.to_bytes(8, "big") + row_id.bytes)
 
 
 def decode(text: str) -> tuple[datetime, UUID]:
@@ -29,11 +29,37 @@ def decode(text: str) -> tuple[datetime, UUID]:
         InvalidFieldError: it is none of ours.
 
     """
+    packed = unwrap(text)
+    if len(packed) != _BYTES:
+        raise not_ours()
     try:
-        if len(text) == _LENGTH and "=" not in text:
-            packed = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-            micros = int.from_bytes(packed[:8], "big")
-            return _EPOCH + timedelta(microseconds=micros), UUID(bytes=packed[8:])
-    except (binascii.Error, UnicodeEncodeError, OverflowError):
-        pass
-    raise InvalidFieldError("cursor", "Send the `nextCursor` of an answer, or none.")
+        moment = _EPOCH + timedelta(microseconds=int.from_bytes(packed[:8], "big"))
+    except OverflowError:
+        raise not_ours() from None
+    return moment, UUID(bytes=packed[8:])
+
+
+def wrap(packed: bytes) -> str:
+    """Spell a place, whatever it consists of."""
+    return base64.urlsafe_b64encode(packed).decode()
+
+
+def unwrap(text: str) -> bytes:
+    """Read back what :func:`wrap` has spelled.
+
+    Raises:
+        InvalidFieldError: it is none of ours.
+
+    """
+    try:
+        packed = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise not_ours() from None
+    if wrap(packed) != text:
+        raise not_ours()
+    return packed
+
+
+def not_ours() -> InvalidFieldError:
+    """Build the refusal of a cursor that no answer had."""
+    return InvalidFieldError("cursor", "Send the cursor of an answer, or none.")

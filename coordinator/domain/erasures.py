@@ -8,9 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from coordinator.domain.checksums import Declared
-from coordinator.domain.phases import Event, Intent, after
-from coordinator.domain.uploads import Busy, Ended, Seal, Upload
+from coordinator.domain.phases import Intent
+from coordinator.domain.uploads import Busy, Ended, Seal, Upload, seal_as_it_is
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,10 +88,4 @@ def take_for_erasing(upload: Upload) -> Seal | Ended | Busy:
         return Ended(upload.phase)
     if upload.is_leased:
         return Busy()
-    return Seal(
-        phase=after(upload.phase, Event.SEAL),
-        intent=Intent.ABORT,
-        attempt=upload.attempt + 1,
-        checksum=upload.checksum,
-        declared=Declared(upload.declared_sha256, upload.declared_root),
-    )
+    return seal_as_it_is(upload, Intent.ABORT)

@@ -10,6 +10,10 @@ MAX_NAME_CHARACTERS: Final = 255
 MAX_KEY_NAME: Final = 128
 _MAX_EXTENSION: Final = 20
 
+# Visible ASCII without spaces. In JSON Schema's dialect, too, where `$` is the very end.
+USER_PATTERN: Final = r"^[\x21-\x7e]+$(?!\n)"
+_MAX_USER: Final = 128
+
 _PLAIN: Final = re.compile(r"(?!\.+$)[A-Za-z0-9._@+-]{1,64}")
 # These make "gnp.exe" of "exe.png" on the screen. Joiners stay: emoji and scripts need them.
 _TURNING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -30,7 +34,7 @@ def check_name(name: str) -> str:
         raise InvalidFieldError("fileName", f"A name has 1 to {MAX_NAME_CHARACTERS} characters.")
     if "/" in name or "\\" in name or name in {".", ".."}:
         raise InvalidFieldError("fileName", "Send the file's name without a path.")
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in name):
+    if not is_one_line(name):
         raise InvalidFieldError("fileName", "A name has no control characters and no line breaks.")
     if _TURNING.search(name):
         raise InvalidFieldError("fileName", "A name does not turn the direction of its text.")
@@ -74,6 +78,16 @@ def audit_head_folder(prefix: str) -> str:
 def audit_head_key(prefix: str, tenant: str) -> str:
     """Build the key of the object that says how far a tenant's audit chain goes."""
     return f"{audit_head_folder(prefix)}{tenant}.json"
+
+
+def is_one_line(text: str) -> bool:
+    """Whether ``text`` has no control characters, half surrogates or line breaks in it."""
+    return all(unicodedata.category(letter) not in {"Cc", "Cs", "Zl", "Zp"} for letter in text)
+
+
+def is_user(text: str) -> bool:
+    """Whether ``text`` can name a user of a backend or an issuer."""
+    return len(text) <= _MAX_USER and re.match(USER_PATTERN, text) is not None
 
 
 def is_plain(text: str) -> bool:

@@ -19,27 +19,24 @@ class TypeCheck(StrEnum):
     REFUSE = "refuse"  # it is refused at init, or FAILED once its bytes show it
 
 
-class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant's own row; ``None``: as the default tenant has it."""
-
+class _Limits(msgspec.Struct, frozen=True, kw_only=True):
     open_uploads: int | None = None
     bytes_a_day: int | None = None
     stored_bytes: int | None = None
     largest_file: int | None = None
     chunks_a_second: int | None = None
     file_types: list[str] | None = None
+
+
+class QuotaRow(_Limits, frozen=True, kw_only=True):
+    """A tenant's own row; ``None``: as the default tenant has it."""
+
     type_check: TypeCheck | None = None
 
 
-class Quotas(msgspec.Struct, frozen=True, kw_only=True):
+class Quotas(_Limits, frozen=True, kw_only=True):
     """What holds for a tenant; ``None``: without limit."""
 
-    open_uploads: int | None = None
-    bytes_a_day: int | None = None
-    stored_bytes: int | None = None
-    largest_file: int | None = None
-    chunks_a_second: int | None = None
-    file_types: list[str] | None = None
     type_check: TypeCheck = TypeCheck.NOTE
 
 

@@ -1,7 +1,5 @@
 """Counts of uploads over time: what can be asked, and where an answer's next page begins."""
 
-import base64
-import binascii
 import re
 from datetime import date, timedelta
 from enum import StrEnum
@@ -9,12 +7,12 @@ from typing import Final
 
 import msgspec
 
+from coordinator.domain import cursors
 from coordinator.domain.errors import InvalidFieldError
 
 MOST_DAYS: Final = 400
 _USUAL: Final = timedelta(days=29)  # with the last day: 30
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_LONGEST_CURSOR: Final = 2_000
 
 
 class By(StrEnum):
@@ -84,7 +82,7 @@ def _before(end: date) -> date:
 
 def encode(row: Count) -> str:
     """Spell the place after a row, in the order by period and key."""
-    return base64.urlsafe_b64encode(f"{row.period} {row.key}".encode()).decode()
+    return cursors.wrap(f"{row.period} {row.key}".encode())
 
 
 def decode(cursor: str) -> tuple[str, str]:
@@ -98,11 +96,10 @@ def decode(cursor: str) -> tuple[str, str]:
 
     """
     try:
-        if len(cursor) <= _LONGEST_CURSOR:
-            packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-            period, space, key = packed.decode().partition(" ")
-            if space and "\0" not in packed.decode():
-                return period, key
-    except (binascii.Error, UnicodeError):
-        pass
-    raise InvalidFieldError("cursor", "Send the `nextCursor` of an answer, or none.")
+        text = cursors.unwrap(cursor).decode()
+    except UnicodeDecodeError:
+        raise cursors.not_ours() from None
+    period, space, key = text.partition(" ")
+    if not space or "\0" in text:
+        raise cursors.not_ours()
+    return period, key

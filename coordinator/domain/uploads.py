@@ -213,9 +213,14 @@ def take_for_hashing(upload: Upload) -> Seal | None:
     """Decide whether a worker should read the object now; ``None``: it awaits no (more) hashing."""
     if not upload.awaits_hashing or upload.is_leased or upload.erasing_since is not None:
         return None
+    return seal_as_it_is(upload, Intent.COMPLETE)
+
+
+def seal_as_it_is(upload: Upload, intent: Intent) -> Seal:
+    """Begin an attempt of our own accord: nobody declares anything with it."""
     return Seal(
         phase=after(upload.phase, Event.SEAL),
-        intent=Intent.COMPLETE,
+        intent=intent,
         attempt=upload.attempt + 1,
         checksum=upload.checksum,
         declared=Declared(upload.declared_sha256, upload.declared_root),

@@ -1,7 +1,5 @@
 """Give out the audit page by page, each row with its place in the hash chain."""
 
-import base64
-import binascii
 import struct
 from typing import Final
 
@@ -10,9 +8,8 @@ import msgspec
 from coordinator.adapters import audit, audit_chain
 from coordinator.adapters.postgres import Tx, transaction
 from coordinator.adapters.stores import Stores
-from coordinator.domain import audit_lines
+from coordinator.domain import audit_lines, cursors
 from coordinator.domain.audit_chain import FIRST
-from coordinator.domain.errors import InvalidFieldError
 
 _PLACES: Final = struct.Struct(">qq")
 
@@ -33,7 +30,7 @@ class Page(msgspec.Struct, frozen=True):
 
 def encode(place: Place) -> str:
     """Spell a place as a cursor."""
-    return base64.urlsafe_b64encode(_PLACES.pack(place.position, place.unchained)).decode()
+    return cursors.wrap(_PLACES.pack(place.position, place.unchained))
 
 
 def decode(text: str) -> Place:
@@ -43,14 +40,13 @@ def decode(text: str) -> Place:
         InvalidFieldError: it is none of ours.
 
     """
-    try:
-        packed = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-        position, unchained = _PLACES.unpack(packed)
-        if encode(place := Place(position, unchained)) == text and position >= 0 <= unchained:
-            return place
-    except (binascii.Error, UnicodeEncodeError, struct.error):
-        pass
-    raise InvalidFieldError("cursor", "Send the cursor of an answer, or none.")
+    packed = cursors.unwrap(text)
+    if len(packed) != _PLACES.size:
+        raise cursors.not_ours()
+    place = Place(*_PLACES.unpack(packed))
+    if place.position < 0 or place.unchained < 0:
+        raise cursors.not_ours()
+    return place
 
 
 async def export_audit(

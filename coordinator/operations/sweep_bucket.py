@@ -13,7 +13,7 @@ import structlog
 
 from coordinator import points
 from coordinator.adapters import leftovers, probing
-from coordinator.adapters.postgres import transaction
+from coordinator.adapters.postgres import read_time, transaction
 from coordinator.adapters.s3_listing import Listed
 from coordinator.adapters.stores import Stores
 from coordinator.domain.names import manifest_key
@@ -117,5 +117,5 @@ async def _old(
     """Keep what is older, S3's date compared with the database's clock."""
     async for page in pages:
         async with stores.pool.connection() as conn:
-            now = await leftovers.read_clock(conn)
+            now = await read_time(conn)
         yield [each for each in page if each.since <= now - older_than]

@@ -278,9 +278,13 @@ def _date(answer: httpx.Response) -> datetime:
         return datetime.fromtimestamp(time.time(), UTC)
 
 
+def is_plain_id(text: str) -> bool:
+    """Whether it can be an id, and would not make another path of an address."""
+    return text.isascii() and text.replace("_", "").isalnum()
+
+
 def _segment(upload_id: str) -> str:
-    """Refuse what would make another path of an address."""
-    if not upload_id.isascii() or not upload_id.replace("_", "").isalnum():
+    if not is_plain_id(upload_id):
         raise ProblemError(
             code="upload-not-found", status=404, detail="There is no upload with this id."
         )

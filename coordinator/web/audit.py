@@ -13,11 +13,9 @@ from coordinator.adapters.stores import Stores
 from coordinator.domain.access import Action, Caller
 from coordinator.domain.errors import ForbiddenError, InvalidFieldError
 from coordinator.domain.limits import RouteClass
-from coordinator.domain.names import is_plain
-from coordinator.domain.quotas import DEFAULT_TENANT
 from coordinator.operations import export_audit
 from coordinator.operations.export_audit import Place
-from coordinator.web.auth import guarded, tenant_for
+from coordinator.web.auth import NamedTenant, guarded, tenant_for
 from coordinator.web.documented import documented
 
 _FEWEST: Final = 100  # every page is noted, so that pages of one row would never end
@@ -46,10 +44,7 @@ async def export(
     *,
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
-    tenant: Annotated[
-        str | None,
-        QueryParameter(max_length=64, description="Another tenant; needs `every-tenant`."),
-    ] = None,
+    tenant: NamedTenant = None,
     since: Annotated[
         datetime | None, QueryParameter(description="Only from then on; UTC where none is named.")
     ] = None,
@@ -60,13 +55,11 @@ async def export(
 
     Rows that are not chained yet come last, without a place. The export itself is noted.
     """
-    named = tenant_for(caller, tenant)
-    if named != DEFAULT_TENANT and not is_plain(named):
-        raise InvalidFieldError("tenant", "No tenant has such a name.")
+    named = tenant_for(caller, tenant, or_default=True)
     start = await _start(stores, named, since) if cursor is None else export_audit.decode(cursor)
     page = await export_audit.export_audit(stores, named, start, limit=limit, actor=caller.actor)
     headers = {} if page.next is None else {NEXT: export_audit.encode(page.next)}
-    return Response(page.lines, headers={"Cache-Control": "no-store", **headers})
+    return Response(page.lines, headers=headers)
 
 
 async def _start(stores: Stores, tenant: str, since: datetime | None) -> Place:

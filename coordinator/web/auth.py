@@ -6,16 +6,30 @@ import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
 
 from coordinator.domain.access import NEEDS_SCOPE, Action, Caller, Scope, reach, roles_for
-from coordinator.domain.errors import ForbiddenError, RoleMissingError, UnauthenticatedError
+from coordinator.domain.errors import (
+    ForbiddenError,
+    InvalidFieldError,
+    RoleMissingError,
+    UnauthenticatedError,
+)
 from coordinator.domain.limits import RouteClass
+from coordinator.domain.names import USER_PATTERN, is_plain
+from coordinator.domain.quotas import DEFAULT_TENANT
 from coordinator.domain.uploads import Owner
 from coordinator.operations.authenticate import HOW, Authenticator
 from coordinator.web.documented import operation_for
 from coordinator.web.limits import Limits, Visit
 
-UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$(?!\n)")]
+UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=USER_PATTERN)]
+NamedTenant = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=64, description="Another tenant than the caller's: needs `every-tenant`."
+    ),
+]
 
 _ACTION: Final = "action"
 _CLASS: Final = "route_class"
@@ -117,11 +131,14 @@ def user_for(caller: Caller, wished: str | None) -> str:
     return wished
 
 
-def tenant_for(caller: Caller, wished: str | None) -> str:
+def tenant_for(caller: Caller, wished: str | None, *, or_default: bool = False) -> str:
     """Return the tenant that an admin's request is about: its own, unless it names another.
+
+    ``or_default``: ``*``, whose quotas are all tenants' default, can be named as well.
 
     Raises:
         ForbiddenError: another tenant is named, and the caller lacks ``every-tenant``.
+        InvalidFieldError: no tenant can have that name.
 
     """
     if wished is None or wished == caller.tenant:
@@ -132,6 +149,8 @@ def tenant_for(caller: Caller, wished: str | None) -> str:
             field="tenant",
             scope=Scope.EVERY_TENANT,
         )
+    if not is_plain(wished) and not (or_default and wished == DEFAULT_TENANT):
+        raise InvalidFieldError("tenant", "Letters, digits and . _ @ + -, at most 64.")
     return wished
 
 

@@ -24,21 +24,13 @@ from coordinator.domain.errors import (
     UploadNotFoundError,
 )
 from coordinator.domain.limits import RouteClass
-from coordinator.domain.names import is_plain
 from coordinator.operations.request_erasure import request_erasure
-from coordinator.web.auth import UserId, guarded, tenant_for
+from coordinator.web.auth import NamedTenant, UserId, guarded, tenant_for
 from coordinator.web.bodies import check_body
 from coordinator.web.documented import documented, example
-from coordinator.web.shapes import Answer, Strict, Timestamp, stamp
+from coordinator.web.shapes import Answer, Strict, Timestamp, stamp, stamp_or_null
 
 _PAGE: Final = 100
-
-Tenant = Annotated[
-    str | None,
-    QueryParameter(
-        max_length=64, description="Another tenant than the caller's: needs `every-tenant`."
-    ),
-]
 
 
 class ErasureRequest(Strict, kw_only=True):
@@ -106,7 +98,7 @@ async def request(
     data: Annotated[ErasureRequest, Body(examples=example(_EXAMPLE))],
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
 ) -> ErasureAnswer:
     """Remove an upload, or everything of a user: objects with all their versions, rows, jobs.
 
@@ -116,7 +108,7 @@ async def request(
     """
     new = NewErasure(
         id=new_uuid(),
-        tenant=named_tenant(caller, tenant),
+        tenant=tenant_for(caller, tenant),
         upload_id=_named_upload(data),
         user_id=data.user_id,
         is_dry_run=data.dry_run,
@@ -136,12 +128,12 @@ async def request(
 async def list_erasures(
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
     limit: Annotated[int, QueryParameter(ge=1, le=_PAGE)] = _PAGE,
     cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
 ) -> ErasuresAnswer:
     """List the tenant's erasures, newest first, those by retention too."""
-    wanted = named_tenant(caller, tenant)
+    wanted = tenant_for(caller, tenant)
     after = None if cursor is None else cursors.decode(cursor)
     async with stores.pool.connection() as conn:
         rows = await erasure_rows.newest(conn, wanted, after=after, limit=limit + 1)
@@ -165,28 +157,14 @@ async def read(
     erasure_id: FromPath[str],
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
 ) -> ErasureAnswer:
     """Read how far it is and what it has removed; the report outlives what it is about."""
     wanted = ids.decode(ids.ERASURE, erasure_id)
     if wanted is None:
         raise ErasureNotFoundError
     async with stores.pool.connection() as conn:
-        return _answer(await erasure_rows.read(conn, wanted, named_tenant(caller, tenant)))
-
-
-def named_tenant(caller: Caller, wished: str | None) -> str:
-    """Return the tenant that an admin's request is about.
-
-    Raises:
-        ForbiddenError: another tenant is named, and the caller lacks ``every-tenant``.
-        InvalidFieldError: it is no tenant's name.
-
-    """
-    tenant = tenant_for(caller, wished)
-    if not is_plain(tenant):
-        raise InvalidFieldError("tenant", "A tenant's name has letters, digits and . _ @ + -")
-    return tenant
+        return _answer(await erasure_rows.read(conn, wanted, tenant_for(caller, tenant)))
 
 
 def _named_upload(data: ErasureRequest) -> UUID | None:
@@ -211,7 +189,7 @@ def _answer(erasure: Erasure) -> ErasureAnswer:
         dry_run=erasure.is_dry_run,
         requested_by=erasure.requested_by,
         requested_at=stamp(erasure.requested_at),
-        finished_at=None if erasure.finished_at is None else stamp(erasure.finished_at),
+        finished_at=stamp_or_null(erasure.finished_at),
         report=ErasureReport(**msgspec.structs.asdict(erasure.report)),
     )
 

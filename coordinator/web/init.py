@@ -38,8 +38,8 @@ from coordinator.web.auth import UserId, guarded, user_for
 from coordinator.web.bodies import check_body
 from coordinator.web.documented import also, documented, example
 from coordinator.web.limits import Visit
-from coordinator.web.shapes import Answer, Strict, Timestamp, stamp
-from coordinator.web.tokens import SECRET, minting_for, token_in_answer
+from coordinator.web.shapes import Answer, Strict, Timestamp, stamp, stamp_or_null
+from coordinator.web.tokens import minting_for, token_in_answer
 
 _MEDIA_TYPE: Final = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}(;[ -~]{0,64})?"
@@ -170,9 +170,9 @@ async def init(
         resumed=resumed,
         missing_chunks=missing,
         upload_token=token.text if token else None,
-        upload_token_expires_at=stamp(token.expires_at) if token else None,
+        upload_token_expires_at=stamp_or_null(token.expires_at if token else None),
     )
-    return Response(answer, status_code=200 if resumed else 201, headers=SECRET if token else None)
+    return Response(answer, status_code=200 if resumed else 201)
 
 
 def _wish(

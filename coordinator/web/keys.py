@@ -1,6 +1,5 @@
 """``/api/keys``: the tenant's API keys. A key's text is shown once, when it is made."""
 
-import unicodedata
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -23,7 +22,7 @@ from coordinator.domain.errors import (
 )
 from coordinator.domain.keys import key_of, number_of
 from coordinator.domain.limits import RouteClass
-from coordinator.domain.names import is_plain
+from coordinator.domain.names import is_one_line, is_plain
 from coordinator.operations.manage_keys import (
     GRACE,
     KeyWish,
@@ -33,24 +32,15 @@ from coordinator.operations.manage_keys import (
     rotate_key,
 )
 from coordinator.settings import Settings
-from coordinator.web.auth import guarded, tenant_for
+from coordinator.web.auth import NamedTenant, guarded, tenant_for
 from coordinator.web.bodies import check_body
 from coordinator.web.documented import documented, example
-from coordinator.web.shapes import Answer, Strict, Timestamp, stamp
+from coordinator.web.shapes import Answer, Strict, Timestamp, stamp, stamp_or_null
 
 _PAGE: Final = 100
 _HOUR: Final = timedelta(hours=1)
 _DEFAULT_GRACE: Final = GRACE // _HOUR
 _LONGEST_GRACE: Final = 30 * 24
-# Whoever keeps an answer keeps a key.
-_SECRET: Final = {"Cache-Control": "no-store"}
-
-Tenant = Annotated[
-    str | None,
-    QueryParameter(
-        max_length=64, description="Another tenant than the caller's: needs `every-tenant`."
-    ),
-]
 Grantable = Literal["uploader", "viewer", "operator", "admin"]
 
 
@@ -102,9 +92,9 @@ class KeyAnswer(Answer):
             scopes=row.scopes,
             created_at=stamp(row.created_at),
             created_by=row.created_by,
-            last_used_at=_moment(row.last_used_at),
-            expires_at=_moment(row.expires_at),
-            revoked_at=_moment(row.revoked_at),
+            last_used_at=stamp_or_null(row.last_used_at),
+            expires_at=stamp_or_null(row.expires_at),
+            revoked_at=stamp_or_null(row.revoked_at),
             replaced_by=row.replaced_by,
         )
 
@@ -145,17 +135,17 @@ async def create(
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
     settings: NamedDependency[Settings],
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
 ) -> Response[NewKeyAnswer]:
     """Make a key of the tenant. `key` is shown in this answer and never again."""
     made = await create_key(
         stores.pool,
-        _wish(data, _plain("tenant", tenant_for(caller, tenant))),
+        _wish(data, tenant_for(caller, tenant)),
         secret=settings.secret,
         actor=caller.actor,
         grantable=_grantable(caller),
     )
-    return Response(_new(made), status_code=201, headers=_SECRET)
+    return Response(_new(made), status_code=201)
 
 
 @get(
@@ -169,12 +159,12 @@ async def create(
 async def list_keys(
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
     limit: Annotated[int, QueryParameter(ge=1, le=_PAGE)] = _PAGE,
     cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
 ) -> KeysAnswer:
     """List the tenant's keys, newest first, those that have ended too; never what proves them."""
-    wanted = _plain("tenant", tenant_for(caller, tenant))
+    wanted = tenant_for(caller, tenant)
     after = None if cursor is None else _place(cursor)
     async with stores.pool.connection() as conn:
         rows = await key_rows.newest(conn, tenant=wanted, after=after, limit=limit + 1)
@@ -204,7 +194,7 @@ async def rotate(
     stores: NamedDependency[Stores],
     settings: NamedDependency[Settings],
     data: Annotated[RotateKeyRequest | None, Body(examples=example(_GRACE))] = None,
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
 ) -> Response[NewKeyAnswer]:
     """Make a key for the same tenant, user, roles, scopes and expiry.
 
@@ -221,7 +211,7 @@ async def rotate(
         actor=caller.actor,
         grantable=_grantable(caller),
     )
-    return Response(_new(made), status_code=201, headers=_SECRET)
+    return Response(_new(made), status_code=201)
 
 
 @delete(
@@ -237,32 +227,27 @@ async def revoke(
     key_id: FromPath[str],
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
 ) -> None:
     """End a key within 5 s, and with it the upload tokens that it made."""
-    wanted = _plain("tenant", tenant_for(caller, tenant))
+    wanted = tenant_for(caller, tenant)
     await revoke_key(stores.pool, key_id, tenant=wanted, actor=caller.actor)
 
 
 def _wish(data: CreateKeyRequest, tenant: str) -> KeyWish:
-    if any(unicodedata.category(letter) in {"Cc", "Cs", "Zl", "Zp"} for letter in data.name):
+    if not is_one_line(data.name):
         raise InvalidFieldError("name", "A name has no control characters and no line breaks.")
+    if not is_plain(data.user_id):  # which its pattern allows, of dots alone
+        raise InvalidFieldError("userId", "Letters, digits and . _ @ + -, at most 64.")
     days = data.expires_in_days
     return KeyWish(
         name=data.name,
         tenant=tenant,
-        user_id=_plain("userId", data.user_id),
+        user_id=data.user_id,
         roles=[role for role in Role if role in data.roles],
         scopes=[scope for scope in Scope if scope in data.scopes],
         lifetime=None if days is None else timedelta(days=days),
     )
-
-
-def _plain(field: str, text: str) -> str:
-    """Tenants stand in object keys, users in logs."""
-    if not is_plain(text):
-        raise InvalidFieldError(field, "Letters, digits and . _ @ + -, at most 64.")
-    return text
 
 
 def _grantable(caller: Caller) -> frozenset[Scope]:
@@ -273,10 +258,6 @@ def _grantable(caller: Caller) -> frozenset[Scope]:
 
 def _new(made: Made) -> NewKeyAnswer:
     return NewKeyAnswer(key=made.text, **msgspec.structs.asdict(KeyAnswer.of(made.row)))
-
-
-def _moment(value: datetime | None) -> Timestamp | None:
-    return None if value is None else stamp(value)
 
 
 def _cursor(row: KeyRow) -> str:

@@ -13,8 +13,7 @@ from coordinator.domain.access import Action, Caller
 from coordinator.domain.errors import ForbiddenError, InvalidFieldError, MalformedJsonError
 from coordinator.domain.file_types import PATTERN
 from coordinator.domain.limits import RouteClass
-from coordinator.domain.names import is_plain
-from coordinator.domain.quotas import DEFAULT_TENANT, QuotaRow, Standing, TypeCheck
+from coordinator.domain.quotas import QuotaRow, Standing, TypeCheck
 from coordinator.operations.set_quotas import set_quotas
 from coordinator.web.auth import guarded, tenant_for
 from coordinator.web.bodies import check_body
@@ -58,27 +57,24 @@ class QuotasRequest(Strict, kw_only=True):
     type_check: TypeCheck | None = None
 
 
-class LimitsAnswer(Answer):
-    """What holds; null: without limit."""
-
+class _Limits(Answer):
     open_uploads: int | None
     bytes_a_day: int | None
     stored_bytes: int | None
     largest_file: int | None
     chunks_a_second: int | None
     file_types: list[str] | None
+
+
+class LimitsAnswer(_Limits):
+    """What holds; null: without limit."""
+
     type_check: TypeCheck
 
 
-class OwnLimitsAnswer(Answer):
+class OwnLimitsAnswer(_Limits):
     """The tenant's own row; null: as the default has it."""
 
-    open_uploads: int | None
-    bytes_a_day: int | None
-    stored_bytes: int | None
-    largest_file: int | None
-    chunks_a_second: int | None
-    file_types: list[str] | None
     type_check: TypeCheck | None
 
 
@@ -121,7 +117,7 @@ async def read_quotas(
     caller: NamedDependency[Caller], stores: NamedDependency[Stores], tenant: Tenant = None
 ) -> QuotasAnswer:
     """Read what the tenant may use, by its own row or else the default's, and what it uses."""
-    wanted = _named(caller, tenant)
+    wanted = tenant_for(caller, tenant, or_default=True)
     async with stores.pool.connection() as conn:
         own = await quota_rows.own(conn, wanted)
         return _answer(wanted, await quota_rows.standing(conn, wanted), own)
@@ -146,16 +142,9 @@ async def replace_quotas(
 
     What is open or stored already stays, even where it is more than may be from now on.
     """
-    wanted = _named(caller, tenant)
+    wanted = tenant_for(caller, tenant, or_default=True)
     row = QuotaRow(**msgspec.structs.asdict(data))
     return _answer(wanted, await set_quotas(stores, wanted, row, actor=caller.actor), row)
-
-
-def _named(caller: Caller, wished: str | None) -> str:
-    tenant = tenant_for(caller, wished)
-    if wished not in {None, DEFAULT_TENANT} and not is_plain(tenant):
-        raise InvalidFieldError("tenant", "Letters, digits and . _ @ + -, at most 64; or *.")
-    return tenant
 
 
 def _answer(tenant: str, standing: Standing, own: QuotaRow) -> QuotasAnswer:

@@ -20,10 +20,9 @@ from coordinator.domain.limits import RouteClass
 from coordinator.domain.uploads import Owner
 from coordinator.operations.hold_upload import hold_upload
 from coordinator.operations.set_retention import set_retention
-from coordinator.web.auth import guarded
+from coordinator.web.auth import NamedTenant, guarded, tenant_for
 from coordinator.web.bodies import check_body
 from coordinator.web.documented import documented, example
-from coordinator.web.erasures import Tenant, named_tenant
 from coordinator.web.shapes import Answer, Strict, known_upload
 
 _MOST_RULES: Final = 100
@@ -94,10 +93,10 @@ _CASE: Final = {"case": "2026-117"}
     responses=documented(InvalidFieldError, ForbiddenError),
 )
 async def show(
-    caller: NamedDependency[Caller], stores: NamedDependency[Stores], tenant: Tenant = None
+    caller: NamedDependency[Caller], stores: NamedDependency[Stores], tenant: NamedTenant = None
 ) -> RetentionAnswer:
     """Read the tenant's rules."""
-    wanted = named_tenant(caller, tenant)
+    wanted = tenant_for(caller, tenant)
     async with stores.pool.connection() as conn:
         return _answer(wanted, await rules.read(conn, wanted))
 
@@ -115,7 +114,7 @@ async def change(
     data: Annotated[RetentionRequest, Body(examples=example(_RULES))],
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
 ) -> RetentionAnswer:
     """Replace the tenant's rules. A worker applies them within the hour.
 
@@ -123,7 +122,7 @@ async def change(
     goes before `*`. `delete` erases; `archive` tags the object `coordinator-archive=true` for the
     bucket's lifecycle to move.
     """
-    wanted = named_tenant(caller, tenant)
+    wanted = tenant_for(caller, tenant)
     if len({rule.purpose for rule in data.rules}) != len(data.rules):
         raise InvalidFieldError("rules", "A purpose stands twice in the list.")
     asked = [rules.Rule(**msgspec.structs.asdict(rule)) for rule in data.rules]
@@ -139,10 +138,10 @@ async def change(
     responses=documented(InvalidFieldError, ForbiddenError),
 )
 async def preview(
-    caller: NamedDependency[Caller], stores: NamedDependency[Stores], tenant: Tenant = None
+    caller: NamedDependency[Caller], stores: NamedDependency[Stores], tenant: NamedTenant = None
 ) -> PreviewAnswer:
     """Count the uploads and bytes that each rule applies to now."""
-    wanted = named_tenant(caller, tenant)
+    wanted = tenant_for(caller, tenant)
     async with stores.pool.connection() as conn:
         due = await rules.preview(conn, wanted)
     return PreviewAnswer(
@@ -166,13 +165,13 @@ async def hold(
     data: Annotated[HoldRequest, Body(examples=example(_CASE))],
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
 ) -> HoldAnswer:
     """Keep an upload for a case: no erasure, no retention, no abort until the hold is lifted.
 
     An upload that is still open expires all the same.
     """
-    owner = Owner(named_tenant(caller, tenant), None)
+    owner = Owner(tenant_for(caller, tenant), None)
     wanted = known_upload(upload_id, owner)
     await hold_upload(stores, wanted, owner, case=data.case, actor=caller.actor)
     return HoldAnswer(upload_id=upload_id, case=data.case)
@@ -191,10 +190,10 @@ async def unhold(
     upload_id: FromPath[str],
     caller: NamedDependency[Caller],
     stores: NamedDependency[Stores],
-    tenant: Tenant = None,
+    tenant: NamedTenant = None,
 ) -> None:
     """Let the upload go its way again; one that is not on hold is fine."""
-    owner = Owner(named_tenant(caller, tenant), None)
+    owner = Owner(tenant_for(caller, tenant), None)
     wanted = known_upload(upload_id, owner)
     await hold_upload(stores, wanted, owner, case=None, actor=caller.actor)
 

@@ -24,6 +24,11 @@ def stamp(moment: datetime) -> Timestamp:
     return Timestamp(text.replace("+00:00", "Z"))
 
 
+def stamp_or_null(moment: datetime | None) -> Timestamp | None:
+    """Write a time that may not have come."""
+    return None if moment is None else stamp(moment)
+
+
 def known_upload(text: str, owner: Owner) -> UUID:
     """Read an upload's id, and let log lines and the span of this request carry it.
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Final
 
+import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
@@ -13,7 +14,7 @@ from coordinator.domain.errors import ForbiddenError, InvalidFieldError
 from coordinator.domain.limits import RouteClass
 from coordinator.domain.statistics import By, Every, decode, encode, span
 from coordinator.domain.uploads import Owner
-from coordinator.web.auth import guarded, tenant_for
+from coordinator.web.auth import NamedTenant, guarded, tenant_for
 from coordinator.web.documented import documented
 from coordinator.web.shapes import Answer
 
@@ -65,10 +66,7 @@ async def count_uploads(
         QueryParameter(name="to", max_length=10, description="Last day; without it, today."),
     ] = None,
     every: Annotated[Every, QueryParameter(description="How long a period is.")] = Every.DAY,
-    tenant: Annotated[
-        str | None,
-        QueryParameter(max_length=128, description="Another tenant; needs every-tenant."),
-    ] = None,
+    tenant: NamedTenant = None,
     limit: Annotated[int, QueryParameter(ge=1, le=_PAGE)] = _PAGE,
     cursor: Annotated[str | None, QueryParameter(max_length=2_000)] = None,
 ) -> StatsAnswer:
@@ -97,17 +95,7 @@ async def count_uploads(
         first=days.first.isoformat(),
         last=days.last.isoformat(),
         every=every,
-        rows=[
-            StatsRow(
-                key=row.key,
-                period=row.period,
-                opened=row.opened,
-                completed=row.completed,
-                failed=row.failed,
-                bytes=row.bytes,
-            )
-            for row in page
-        ],
+        rows=[StatsRow(**msgspec.structs.asdict(row)) for row in page],
         next_cursor=encode(page[-1]) if len(rows) > limit else None,
     )
 

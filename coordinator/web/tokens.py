@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from litestar import Response, post
+from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -16,9 +16,6 @@ from coordinator.settings import Settings
 from coordinator.web.auth import guarded
 from coordinator.web.documented import documented
 from coordinator.web.shapes import Answer, Timestamp, known_upload, stamp
-
-# Whoever keeps an answer keeps a token.
-SECRET: Final = {"Cache-Control": "no-store"}
 
 
 class TokenAnswer(Answer):
@@ -46,19 +43,18 @@ async def renew(
     owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
     settings: NamedDependency[Settings],
-) -> Response[TokenAnswer]:
+) -> TokenAnswer:
     """Make another token for an upload that is open; those made before are good until they expire.
 
     It signs, reports, completes, watches and aborts this upload, so that a page needs no key.
     """
     wanted = known_upload(upload_id, owner)
     issued = await issue_token(stores, wanted, owner, minting=minting_for(caller, settings))
-    answer = TokenAnswer(
+    return TokenAnswer(
         upload_id=upload_id,
         upload_token=issued.text,
         upload_token_expires_at=stamp(issued.expires_at),
     )
-    return Response(answer, headers=SECRET)
 
 
 def minting_for(caller: Caller, settings: Settings) -> Minting:

@@ -21,6 +21,7 @@ from coordinator.domain.errors import (
     WrongPhaseError,
 )
 from coordinator.domain.limits import RouteClass
+from coordinator.domain.names import USER_PATTERN
 from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Owner, Upload
 from coordinator.operations.finish_upload import document
@@ -110,7 +111,7 @@ async def list_uploads(
             name="userId",
             min_length=1,
             max_length=128,
-            pattern=r"^[\x21-\x7e]+$(?!\n)",
+            pattern=USER_PATTERN,
             description="Only this user's; whoever sees their own alone finds none of another's.",
         ),
     ] = None,
