@@ -1,6 +1,6 @@
 """`coordinator audit verify` names what was changed, removed, cut off or forged."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -8,8 +8,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from anyio import to_thread
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from psycopg import sql
 
 from coordinator.adapters import audit, audit_chain
@@ -20,22 +19,11 @@ from coordinator.domain import audit_heads, audit_lines
 from coordinator.domain.audit_chain import FIRST
 from coordinator.operations.chain_audit import chain_audit, read_head
 from coordinator.settings import Settings
+from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
 
-Run = Callable[..., Awaitable[Result]]
 _ROWS: Final = 6
-
-
-@pytest.fixture
-def run(environ: dict[str, str]) -> Run:
-    """Return a function that runs a command with the test's settings, changed or not."""
-
-    async def run(*arguments: str, **changes: str) -> Result:
-        invoke = partial(CliRunner().invoke, main, arguments, env={**environ, **changes})
-        return await to_thread.run_sync(invoke)  # the commands have event loops of their own
-
-    return run
 
 
 @pytest.fixture

@@ -1,33 +1,16 @@
 """What an operator types: keys, migrations, and settings that are wrong."""
 
 import re
-from collections.abc import Awaitable, Callable
-from functools import partial
 
 import psycopg
 import pytest
-from anyio import to_thread
-from click.testing import CliRunner, Result
 from psycopg import sql
 
 from coordinator.adapters.migrations import available
-from coordinator.cli import main
 from coordinator.domain.keys import hash_of, id_of
+from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
-
-Run = Callable[..., Awaitable[Result]]
-
-
-@pytest.fixture
-def run(environ: dict[str, str]) -> Run:
-    """Return a function that runs a command with the test's settings, changed or not."""
-
-    async def run(*arguments: str, **changes: str) -> Result:
-        invoke = partial(CliRunner().invoke, main, arguments, env={**environ, **changes})
-        return await to_thread.run_sync(invoke)  # the commands have event loops of their own
-
-    return run
 
 
 def rows(environ: dict[str, str], statement: sql.SQL) -> list[tuple[object, ...]]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,11 +16,14 @@ from typing import Final
 import httpx
 import msgspec
 import psycopg
+from click.testing import CliRunner, Result
 from psycopg import sql
 
 from coordinator import settings as settings_module
 from coordinator.adapters.migrations import migrate
+from coordinator.cli import main
 from coordinator.cli.keys import create_key
+from coordinator.domain.access import Role, Scope
 from coordinator.embedded import Addresses
 
 COORDINATOR: Final = [sys.executable, "-m", "coordinator"]
@@ -102,6 +105,30 @@ async def _migrated_with_key(environ: dict[str, str]) -> str:
         settings, name="tests", tenant="default", user="default", scopes=(), lifetime=None
     )
     return key.text
+
+
+def key_in(
+    installation: Installation,
+    *,
+    tenant: str,
+    user: str,
+    roles: tuple[Role, ...],
+    scopes: tuple[Scope, ...] = (),
+) -> str:
+    """Make a key as the command line does."""
+    settings = settings_module.read(
+        {k: v for k, v in installation.environ.items() if k.startswith(settings_module.PREFIX)}
+    )
+    making = create_key(
+        settings, name="test", tenant=tenant, user=user, roles=roles, scopes=scopes, lifetime=None
+    )
+    return asyncio.run(making).text
+
+
+def runner(installation: Installation, key: str, *command: str) -> Callable[..., Result]:
+    """Return a function that runs a command, or those of a group, with ``key``."""
+    environ = {**installation.client_environ, "COORDINATOR_API_KEY": key}
+    return lambda *arguments: CliRunner().invoke(main, (*command, *arguments), env=environ)
 
 
 @contextmanager

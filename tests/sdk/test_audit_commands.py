@@ -1,6 +1,5 @@
 """`coordinator audit export`, as an operator types it, against a real service and worker."""
 
-import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -8,13 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from coordinator import settings as settings_module
-from coordinator.cli import main
-from coordinator.cli.keys import create_key
 from coordinator.domain.access import Role
-from tests.sdk.installation import Installation
+from tests.sdk.installation import Installation, key_in, runner
 
 Run = Callable[..., Result]
 _PATIENCE_S: Final = 40.0
@@ -23,25 +19,8 @@ _PATIENCE_S: Final = 40.0
 @pytest.fixture
 def run(installation: Installation) -> Run:
     """Return a function that runs a command with an admin's key of a tenant without uploads."""
-    known = {
-        name: value
-        for name, value in installation.environ.items()
-        if name.startswith("COORDINATOR_")
-    }
-    made = create_key(
-        settings_module.read(known),
-        name="admin",
-        tenant="audited",
-        user="ada",
-        roles=(Role.ADMIN,),
-        scopes=(),
-        lifetime=None,
-    )
-    environ = {
-        "COORDINATOR_URL": installation.url,
-        "COORDINATOR_API_KEY": asyncio.run(made).text,
-    }
-    return lambda *arguments: CliRunner().invoke(main, ("audit", *arguments), env=environ)
+    key = key_in(installation, tenant="audited", user="ada", roles=(Role.ADMIN,))
+    return runner(installation, key, "audit")
 
 
 def test_the_worker_chains_what_is_exported_and_the_file_is_proven(

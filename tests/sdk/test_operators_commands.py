@@ -1,6 +1,5 @@
 """What operators type: statistics, and a job that is run again."""
 
-import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -11,15 +10,12 @@ from typing import Final
 import httpx
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from coordinator import settings as settings_module
-from coordinator.cli import main
-from coordinator.cli.keys import create_key
 from coordinator.domain import ids
 from coordinator.domain.access import Role
 from coordinator.sdk import Client
-from tests.sdk.installation import Installation
+from tests.sdk.installation import Installation, key_in, runner
 
 Run = Callable[..., Result]
 _PATIENCE_S: Final = 30.0
@@ -28,24 +24,8 @@ _PATIENCE_S: Final = 30.0
 @pytest.fixture
 def run(installation: Installation) -> Run:
     """Return a function that runs a command with an operator's key."""
-    known = {
-        name: value
-        for name, value in installation.environ.items()
-        if name.startswith("COORDINATOR_")
-    }
-    key = asyncio.run(
-        create_key(
-            settings_module.read(known),
-            name="operator",
-            tenant="default",
-            user="olga",
-            roles=(Role.OPERATOR,),
-            scopes=(),
-            lifetime=None,
-        )
-    )
-    environ = {"COORDINATOR_URL": installation.url, "COORDINATOR_API_KEY": key.text}
-    return lambda *arguments: CliRunner().invoke(main, arguments, env=environ)
+    key = key_in(installation, tenant="default", user="olga", roles=(Role.OPERATOR,))
+    return runner(installation, key)
 
 
 @pytest.fixture

@@ -1,18 +1,14 @@
 """``coordinator quotas``, as an operator types it, against a running service."""
 
-import asyncio
 import json
 from collections.abc import Callable
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from coordinator import settings as settings_module
-from coordinator.cli import main
-from coordinator.cli.keys import create_key
 from coordinator.cli.quotas import parse_size
 from coordinator.domain.access import Role, Scope
-from tests.sdk.installation import Installation
+from tests.sdk.installation import Installation, key_in, runner
 
 Run = Callable[..., Result]
 
@@ -20,21 +16,14 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(installation: Installation) -> Run:
     """Return a function that runs ``quotas`` with the key of the installation's admin."""
-    making = create_key(
-        settings_module.read(installation.environ),
-        name="test",
+    key = key_in(
+        installation,
         tenant="installation",
         user="root",
         roles=(Role.ADMIN,),
         scopes=(Scope.EVERY_TENANT,),
-        lifetime=None,
     )
-    environ = {**installation.client_environ, "COORDINATOR_API_KEY": asyncio.run(making).text}
-
-    def run(*arguments: str) -> Result:
-        return CliRunner().invoke(main, ["quotas", *arguments], env=environ)
-
-    return run
+    return runner(installation, key, "quotas")
 
 
 def test_what_is_set_is_shown_and_the_rest_stays(run: Run) -> None:

@@ -1,6 +1,5 @@
 """Client and command with an upload token in place of a key."""
 
-import asyncio
 import json
 import os
 import subprocess
@@ -10,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import settings as settings_module
-from coordinator.cli.keys import create_key
 from coordinator.domain.access import Role, Scope
 from coordinator.sdk import AsyncClient, Client, FileChangedError, HandedOut, ProblemError
 from tests.sdk.histories import CHUNK, change, interrupt
-from tests.sdk.installation import COORDINATOR, Installation
+from tests.sdk.installation import COORDINATOR, Installation, key_in
 from tests.sdk.meddler import Meddler
 
 MakeFile = Callable[[int], Path]
@@ -24,18 +21,13 @@ MakeFile = Callable[[int], Path]
 @pytest.fixture(scope="module")
 def backend_key(installation: Installation) -> str:
     """A key of a backend that uploads for its users."""
-    key = create_key(
-        settings_module.read(
-            {name: value for name, value in installation.environ.items() if "COORDINATOR" in name}
-        ),
-        name="backend",
+    return key_in(
+        installation,
         tenant="default",
         user="backend",
         roles=(Role.UPLOADER,),
         scopes=(Scope.ACT_AS,),
-        lifetime=None,
     )
-    return asyncio.run(key).text
 
 
 @pytest.fixture

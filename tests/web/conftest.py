@@ -118,3 +118,26 @@ async def client(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncC
     """A client of the service with alice's key."""
     async with client_of(app, await make_key()) as opened:
         yield opened
+
+
+@pytest.fixture
+async def admin_key(make_key: MakeKey) -> str:
+    """The key of the tenant's admin."""
+    return await make_key(user="root", roles=(Role.ADMIN,))
+
+
+@pytest.fixture
+async def admin(app: Litestar, admin_key: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the key of the tenant's admin."""
+    async with client_of(app, admin_key) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def installer(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with the key of an admin of every tenant; its own is another one."""
+    key = await make_key(
+        tenant="installation", user="root", roles=(Role.ADMIN,), scopes=(Scope.EVERY_TENANT,)
+    )
+    async with client_of(app, key) as opened:
+        yield opened

@@ -1,7 +1,6 @@
 """The audit as an admin takes it out: whole, page by page, and proven."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -29,19 +28,6 @@ from tests.web.driving import completed, opened, problem
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
 
 _PATH: Final = "/api/audit"
-
-
-@pytest.fixture
-async def admin_key(make_key: MakeKey) -> str:
-    """The key of the test's tenant's admin."""
-    return await make_key(user="root", roles=(Role.ADMIN,))
-
-
-@pytest.fixture
-async def admin(app: Litestar, admin_key: str) -> AsyncIterator[httpx.AsyncClient]:
-    """The test's tenant's admin."""
-    async with client_of(app, admin_key) as client:
-        yield client
 
 
 async def _note(stores: Stores, tenant: str, count: int) -> None:

@@ -1,6 +1,5 @@
 """Erasing while something else goes on: completing, jobs, opening, and whoever looks."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
 
@@ -12,7 +11,7 @@ from litestar import Litestar
 from coordinator import points
 from coordinator.adapters import jobs, leases
 from coordinator.adapters.stores import Stores
-from coordinator.domain.access import Role, Scope
+from coordinator.domain.access import Scope
 from coordinator.domain.errors import (
     UploadNotFoundError,
 )
@@ -42,13 +41,6 @@ pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
 _HIDE: Final = """
 UPDATE uploads SET erasing_since = clock_timestamp(), erasure_id = gen_random_uuid() WHERE id = %s
 """
-
-
-@pytest.fixture
-async def admin(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who may erase."""
-    async with client_of(app, await make_key(user="root", roles=(Role.ADMIN,))) as opened_client:
-        yield opened_client
 
 
 async def test_an_upload_is_gone_for_everybody_before_anything_is_removed(

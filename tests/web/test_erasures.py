@@ -1,6 +1,5 @@
 """Erasing an upload or a user over the API: reports, holds, tenants."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -32,13 +31,6 @@ from tests.web.driving import (
 from tests.web.erasing import NOTHING, ask, finished
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
-
-
-@pytest.fixture
-async def admin(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who may erase."""
-    async with client_of(app, await make_key(user="root", roles=(Role.ADMIN,))) as opened_client:
-        yield opened_client
 
 
 async def test_an_erasure_reports_what_was_removed(

@@ -1,35 +1,49 @@
 """The commands `erase`, `erasures`, `hold`, `unhold` and `retention`, as operators call them."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple
 
 import httpx
 import pytest
-from anyio import to_thread
-from click.testing import CliRunner, Result
+from anyio import run_process
 from litestar import Litestar
 
 from coordinator.adapters.stores import Stores
-from coordinator.cli import main
 from coordinator.domain.access import Role
 from coordinator.operations.erase import erase
 from tests.conftest import MakeKey
+from tests.sdk.installation import COORDINATOR
 from tests.web.driving import completed
 from tests.web.listening import served
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
 
-Run = Callable[..., Awaitable[Result]]
+
+class Told(NamedTuple):
+    """How a command ended, and what it said."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Awaitable[Told]]
 
 
 @pytest.fixture
 async def run(app: Litestar, make_key: MakeKey) -> AsyncIterator[Run]:
-    """Run a command with an admin's key against the service on a port."""
+    """Run a command with an admin's key against the service on a port.
+
+    In a process of its own: in this one the service writes to the same stdout.
+    """
     key = await make_key(user="root", roles=(Role.ADMIN,))
     async with served(app, key) as service:
         env = {"COORDINATOR_URL": str(service.http.base_url), "COORDINATOR_API_KEY": key}
 
-        async def call(*words: str) -> Result:
-            return await to_thread.run_sync(lambda: CliRunner().invoke(main, words, env=env))
+        async def call(*words: str) -> Told:
+            done = await run_process([*COORDINATOR, *words], env={**os.environ, **env}, check=False)
+            return Told(done.returncode, done.stdout.decode(), done.stderr.decode())
 
         yield call
 

@@ -1,7 +1,6 @@
 """Admins make, list, rotate and revoke the keys of their tenant, and of no other."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -28,24 +27,6 @@ pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
 
 KEY_ID: Final = Like("ck_[a-z2-7]{13}")
 NO_KEY: Final = "ck_aaaaaaaaaaaaa"
-
-
-@pytest.fixture
-async def admin(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with the key of the tenant's admin."""
-    key = await make_key(user="root", roles=(Role.ADMIN,))
-    async with client_of(app, key) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def installer(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with the key of an admin of every tenant; its own is another one."""
-    key = await make_key(
-        tenant="installation", user="root", roles=(Role.ADMIN,), scopes=(Scope.EVERY_TENANT,)
-    )
-    async with client_of(app, key) as opened:
-        yield opened
 
 
 async def _made(client: httpx.AsyncClient, **changes: Any) -> dict[str, Any]:

@@ -6,13 +6,10 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from litestar import Litestar
 
 from coordinator.adapters.stores import Stores
-from coordinator.domain.access import Role, Scope
 from coordinator.domain.errors import ForbiddenError, InvalidFieldError, RoleMissingError
 from tests.builders import rows
-from tests.conftest import MakeKey, client_of
 from tests.web.driving import opened, problem
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
@@ -26,23 +23,6 @@ _NOTHING: Final[dict[str, Any]] = {
     "fileTypes": None,
     "typeCheck": None,
 }
-
-
-@pytest.fixture
-async def admin(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with the key of the tenant's admin."""
-    async with client_of(app, await make_key(user="root", roles=(Role.ADMIN,))) as entered:
-        yield entered
-
-
-@pytest.fixture
-async def installer(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with the key of an admin of every tenant; its own is another one."""
-    key = await make_key(
-        tenant="installation", user="root", roles=(Role.ADMIN,), scopes=(Scope.EVERY_TENANT,)
-    )
-    async with client_of(app, key) as entered:
-        yield entered
 
 
 @pytest.fixture

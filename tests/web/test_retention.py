@@ -1,21 +1,17 @@
 """How long uploads are kept: rules by purpose, what they would do, legal holds."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import httpx
 import pytest
-from litestar import Litestar
 
 from coordinator.adapters.stores import Stores
-from coordinator.domain.access import Role
 from coordinator.domain.errors import HeldError, InvalidFieldError, UploadNotFoundError
 from coordinator.domain.uploads import Upload
 from coordinator.operations.erase import erase
 from coordinator.operations.expire_uploads import expire_uploads
 from coordinator.operations.retain_uploads import retain_uploads
 from tests.builders import row_of, rows, status, uuid_of
-from tests.conftest import MakeKey, client_of
 from tests.erasing import s3_client
 from tests.localstack import S3Address
 from tests.operations.endings import run_out
@@ -25,13 +21,6 @@ _ON_SEAWEEDFS: Final = pytest.mark.parametrize("s3_server", ["seaweedfs"], indir
 _AGE: Final = """
 UPDATE uploads SET finished_at = finished_at - make_interval(days => %s) WHERE id = %s RETURNING id
 """
-
-
-@pytest.fixture
-async def admin(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who decides how long things are kept."""
-    async with client_of(app, await make_key(user="root", roles=(Role.ADMIN,))) as opened_client:
-        yield opened_client
 
 
 def rule(purpose: str, days: int, action: str) -> dict[str, Any]:
