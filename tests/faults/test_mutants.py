@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.mutation import MUTANTS, Mutant
+from tests.faults.mutants import Mutant
+from tests.faults.mutation import MUTANTS
 
 _ROOT = Path(__file__).parents[2]
 
