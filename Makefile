@@ -55,7 +55,7 @@ docs: .venv/dev-ready ## Write the generated pages in docs/ anew
 	$(BIN)/python docs/generate.py
 
 lock: .venv/dev-ready ## Compile the lock files anew
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra server --extra jobs --extra embedded pyproject.toml $(LOCKS)/build.in -o $(LOCKS)/run.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra server --extra jobs --extra models --extra embedded pyproject.toml $(LOCKS)/build.in -o $(LOCKS)/run.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras -c $(LOCKS)/run.txt pyproject.toml $(LOCKS)/build.in -o $(LOCKS)/dev.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) localstack/requirements.in -o localstack/requirements.txt
 
