@@ -5,16 +5,20 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKS := deploy/requirements
 SEEDS ?= 40
+KILLS ?= 20
 RATE ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint check limits matrix canary fuzz soak mutation bench docs lock clean
+.PHONY: help demo demo-ai soak-ai run test lint check limits matrix canary fuzz soak mutation bench docs lock clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 10
 
 demo: .venv/run-ready ## Upload a data set to real servers, show every proof, end them (FILE=some/file)
 	$(BIN)/coordinator demo $(if $(FILE),"$(FILE)")
+
+demo-ai: .venv/run-ready ## Run all AI jobs over 200,000 made-up rows, and report what they found of what was planted
+	$(BIN)/coordinator demo-ai $(ARGS)
 
 run: .venv/run-ready ## Run servers, service (port 3000) and worker until Ctrl-C; data stays in .local
 	@exec $(BIN)/coordinator dev
@@ -41,6 +45,9 @@ limits: .venv/dev-ready ## Hammer four services as one user for 20 s, at a limit
 
 soak: .venv/dev-ready ## Kill -9 at every crash point, over SEEDS=40 seeds each, and judge what is left
 	$(BIN)/python -m tests.faults.soak --seeds $(SEEDS) $(ARGS)
+
+soak-ai: .venv/dev-ready ## Kill -9 the worker KILLS=20 times while it runs all AI jobs; nothing may differ
+	$(BIN)/python -m tests.faults.soak_ai --kills $(KILLS) $(ARGS)
 
 mutation: .venv/dev-ready .venv-localstack/ready ## Take out one check after the other, and see a test fail
 	$(BIN)/python -m tests.faults.mutation $(ARGS)

@@ -50,18 +50,25 @@ ErasingPoint = Literal[
     "object-tagged",  # S3 has the tag, Postgres does not say so
 ]
 
+# Of telling others: tests/faults/test_delivering_crashes.py.
+TellingPoint = Literal[
+    "event-claimed",  # an attempt to deliver is counted, nothing is sent
+    "event-sent",  # the sink has it, Postgres does not know
+]
+
 ALL: Final[tuple[Point, ...]] = get_args(Point)
 ERASING: Final[tuple[ErasingPoint, ...]] = get_args(ErasingPoint)
+TELLING: Final[tuple[TellingPoint, ...]] = get_args(TellingPoint)
 
 
-def _go_on(_point: Point | ErasingPoint) -> None:
+def _go_on(_point: Point | ErasingPoint | TellingPoint) -> None:
     """Do nothing, as everywhere but in tests."""
 
 
 _hook: Callable[[Any], None] = _go_on
 
 
-def passed(point: Point | ErasingPoint) -> None:
+def passed(point: Point | ErasingPoint | TellingPoint) -> None:
     """Say that ``point`` was passed."""
     _hook(point)
 

@@ -44,6 +44,7 @@ _PATTERNS: Final[tuple[tuple[str, re.Pattern[str], str], ...]] = tuple(
         ("bearer", r"(bearer(?: |%20)+)[^\s'\"\\,]+", rf"\1{HIDDEN}"),
         ("ck_", r"(ck_[a-z2-7]{13}_)[a-z2-7]{8,}", rf"\1{HIDDEN}"),
         ("ut_", r"((?:(?<![a-z0-9])|(?<=\\[nrtbf]))ut_)[a-z0-9_.~-]{16,}", rf"\1{HIDDEN}"),
+        ("cb_", r"(cb_[0-9a-z_]{10,30}_)[0-9a-f]{8,}", rf"\1{HIDDEN}"),
         ("eyj", r"eyJ[\w-]{10,}(?:\.[\w-]*)*", HIDDEN),
         # S3's, in queries and reprs; ours begin with upl_ and are no secret.
         (
@@ -73,6 +74,11 @@ def remember(secrets: Iterable[str]) -> None:
     spelt = {each for secret in _known for each in spellings(secret)}
     longest_first = sorted(spelt, key=lambda each: (-len(each), each))
     _literals = re.compile("|".join(map(re.escape, longest_first))) if spelt else None
+
+
+def remembered() -> frozenset[str]:
+    """Return what is to be hidden, for a child process that hides it too."""
+    return _known
 
 
 def spellings(secret: str) -> set[str]:

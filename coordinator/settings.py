@@ -149,11 +149,64 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, description="Streams of events that one process serves at once.")
     ] = 1_000
     worker_concurrency: Annotated[int, Meta(ge=1, description="Jobs one worker runs at once.")] = 2
+    worker_heavy_jobs: Annotated[
+        int, Meta(ge=1, description="How many of them may be such that keep a processor busy.")
+    ] = 1
+    worker_processes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Processes that share the pieces of a job; 0: the worker's own does all.",
+        ),
+    ] = 2
+    pipelines: Annotated[
+        str,
+        Meta(
+            description="More purposes and their jobs, or others for ours: a JSON object, or the "
+            "path of a file that holds one; docs/jobs.md says what stands in it."
+        ),
+    ] = ""
     issuers: Annotated[
         str,
         Meta(
             description="Who else may prove callers, by JWT: a JSON list, or the path of a file "
             "that holds one; docs/access.md says what stands in it."
+        ),
+    ] = ""
+    embeddings: Annotated[
+        str,
+        Meta(
+            description="What makes vectors of texts, for embeddings and search: a JSON object, or "
+            'the path of a file that holds one, as in `{"kind": "local", "model": "wordllama"}`; '
+            "docs/operating.md says what stands in it. Empty: nothing does."
+        ),
+    ] = ""
+    event_sinks: Annotated[
+        str,
+        Meta(
+            description="Where events go (http, sqs, kafka, rabbitmq): a JSON list, or the path of "
+            "a file that holds one; docs/events.md says what stands in it."
+        ),
+    ] = ""
+    event_source: Annotated[
+        str,
+        Meta(
+            pattern=r"^[\x21-\x7e]{1,200}\Z",
+            description="The `source` of events, a URI or the path of one: who sends them.",
+        ),
+    ] = "/upload-coordinator"
+    trainers: Annotated[
+        str,
+        Meta(
+            description="Who trains on prepared data sets (webhook, sagemaker, openai): a JSON "
+            "list, or the path of a file that holds one; docs/trainers.md says what stands in it."
+        ),
+    ] = ""
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?\Z",
+            description="The service's own address as others reach it: trainers call back there.",
         ),
     ] = ""
     log_level: Annotated[

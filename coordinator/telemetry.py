@@ -63,6 +63,40 @@ EVENT_STREAMS: Final = Gauge(
 JOBS: Final = Counter(
     "jobs", "Job attempts by how they ended.", ["kind", "status"], registry=REGISTRY
 )
+JOB_DURATION: Final = Histogram(
+    "job_duration_seconds",
+    "Attempts that began, whatever became of them.",
+    ["kind"],
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000),
+    registry=REGISTRY,
+)
+JOB_BYTES: Final = Counter(
+    "job_bytes", "Bytes of the objects of jobs that succeeded.", ["kind"], registry=REGISTRY
+)
+JOB_ROWS: Final = Counter(
+    "job_rows", "Rows gone through by jobs that succeeded.", ["kind"], registry=REGISTRY
+)
+JOBS_QUEUED: Final = Gauge(
+    "jobs_queued", "Jobs that wait for a worker, over all workers.", ["kind"], registry=REGISTRY
+)
+JOBS_OLDEST: Final = Gauge(
+    "jobs_queued_oldest_seconds",
+    "How long the longest of them has waited.",
+    ["kind"],
+    registry=REGISTRY,
+)
+DELIVERIES: Final = Counter(
+    "event_deliveries",
+    "Attempts to deliver events, by the kind of sink and how they ended.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
+DELIVERIES_OLDEST: Final = Gauge(
+    "event_deliveries_oldest_seconds",
+    "How long the oldest event has waited for a sink of this kind.",
+    ["kind"],
+    registry=REGISTRY,
+)
 RATE_LIMITED: Final = Counter(
     "rate_limited",
     "Requests refused with 429: by whose limit, and whether Redis decided or this process.",
@@ -154,6 +188,9 @@ def configure_logs(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("botocore", "aiobotocore", "boto3", "httpx", "httpcore", "urllib3", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # What becomes of an event is said by us.
+    for noisy in ("aio_pika", "aiormq", "aiokafka"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
     sys.excepthook = _note_uncaught
     threading.excepthook = _note_uncaught_in_thread

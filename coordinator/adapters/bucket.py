@@ -32,6 +32,7 @@ __all__ = ["TOKEN", "Bucket", "BucketOptions", "ObjectFacts", "TooLateError", "o
 TOKEN: Final = "upload-token"  # noqa: S105 - the name of the metadata entry
 
 _SHORTEST: Final = timedelta(seconds=1)
+_PART_SECONDS: Final = 300.0
 
 _ABORT_PAUSES: Final = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
@@ -112,6 +113,27 @@ class Bucket:
                 Metadata={TOKEN: token},
             )
         return answer["UploadId"]
+
+    async def upload_part(
+        self, key: str, multipart_id: str, *, number: int, body: bytes, sha256: bytes
+    ) -> str:
+        """Send a part of an object that is ours to write, and return its ETag.
+
+        Raises:
+            MultipartGoneError: S3 knows no such multipart.
+
+        """
+        async with calling("UploadPart", _PART_SECONDS):
+            answer = await self._s3.upload_part(
+                Bucket=self.name,
+                Key=key,
+                UploadId=multipart_id,
+                PartNumber=number,
+                Body=body,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=base64.b64encode(sha256).decode(),
+            )
+        return answer["ETag"]
 
     async def list_parts(self, key: str, multipart_id: str, plan: Plan) -> list[ListedPart]:
         """List the parts that S3 holds.

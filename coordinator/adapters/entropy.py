@@ -4,6 +4,7 @@ The time in an id is the host's and orders nothing that matters.
 """
 
 import os
+import random
 import time
 from typing import Final
 from uuid import UUID
@@ -16,8 +17,8 @@ _RANDOM_BITS: Final = ((1 << 12) - 1) << 64 | ((1 << 62) - 1)
 def new_uuid() -> UUID:
     """Make a UUIDv7."""
     milliseconds = time.time_ns() // 1_000_000
-    random = int.from_bytes(os.urandom(10), "big") & _RANDOM_BITS
-    return UUID(int=(milliseconds & (1 << 48) - 1) << 80 | _VERSION_7 | _VARIANT | random)
+    bits = int.from_bytes(os.urandom(10), "big") & _RANDOM_BITS
+    return UUID(int=(milliseconds & (1 << 48) - 1) << 80 | _VERSION_7 | _VARIANT | bits)
 
 
 def new_token() -> str:
@@ -28,3 +29,8 @@ def new_token() -> str:
 def random_bytes(count: int) -> bytes:
     """Return ``count`` bytes from the system's generator."""
     return os.urandom(count)
+
+
+def chance() -> float:
+    """Return a number in [0, 1), to spread what would happen all at once."""
+    return random.random()  # noqa: S311 - nobody gains by guessing it

@@ -149,9 +149,13 @@ UPDATE procrastinate_jobs SET args = '{}', lock = NULL, queueing_lock = NULL
 # One statement a table, in the order of their references. What later parts keep of an upload (rows
 # of artifacts, of the search index) is removed here, and is named in `Removed` if it is counted.
 _MANIFEST: Final = "DELETE FROM manifests WHERE upload_id = %(id)s"
+_INDEXED: Final = "SELECT to_regclass('embedded_rows') IS NOT NULL AS has_index"
+_VECTORS: Final = "DELETE FROM embedded_rows WHERE upload_id = %(id)s"
 _OTHERS: Final = (
     "DELETE FROM signings WHERE upload_id = %(id)s",
     "DELETE FROM idempotency_keys WHERE upload_id = %(id)s",
+    "DELETE FROM deliveries WHERE event_id IN (SELECT id FROM events WHERE upload_id = %(id)s)",
+    "DELETE FROM events WHERE upload_id = %(id)s",
     "DELETE FROM uploads WHERE id = %(id)s",
 )
 
@@ -178,6 +182,9 @@ async def remove(tx: Tx, upload_id: UUID) -> Gone | None:
     entries = (await tx.execute(_QUEUE, values)).rowcount
     entries += (await tx.execute(_EMPTY, values)).rowcount
     manifests = (await tx.execute(_MANIFEST, values)).rowcount
+    index = await (await tx.execute(_INDEXED)).fetchone()
+    if index is not None and index["has_index"]:
+        await tx.execute(_VECTORS, values)
     for statement in _OTHERS:
         await tx.execute(statement, values)
     removed = Removed(manifests=manifests, jobs=len(jobs), queue_entries=entries)

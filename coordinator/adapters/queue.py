@@ -9,10 +9,14 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from coordinator import tracing
 from coordinator.adapters.postgres import Tx
+from coordinator.domain.kinds import Kind
 
 RUN_JOB: Final = "run_job"
 VERIFY_OBJECT: Final = "verify_object"
 COMPLETE_UPLOAD: Final = "complete_upload"
+
+# Beside those of jobs, a queue a kind.
+OTHER_QUEUES: Final = ("uploads",)
 
 # "Now" for what procrastinate stamps itself: long ago on every clock, so the host's is not asked.
 AT_ONCE: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -25,14 +29,19 @@ _APP: Final = App(connector=PsycopgConnector())
 _LATER: Final = "SELECT clock_timestamp() + %s AS due"
 
 
-async def enqueue_job(tx: Tx, job_id: UUID, *, delay: timedelta | None = None) -> None:
+def queue_of(kind: Kind) -> str:
+    """Return the name of a kind's queue: workers may serve some and not others."""
+    return f"jobs.{kind}"
+
+
+async def enqueue_job(tx: Tx, job_id: UUID, kind: Kind, *, delay: timedelta | None = None) -> None:
     """Let a worker run a row of ``jobs``; the entry exists if and only if ``tx`` commits."""
     due: datetime | None = None
     if delay is not None:
         row = await (await tx.execute(_LATER, [delay])).fetchone()
         assert row is not None, "a SELECT without FROM has a row"
         due = row["due"]
-    deferrer = _APP.configure_task(RUN_JOB, connection=tx, queue="jobs", schedule_at=due)
+    deferrer = _APP.configure_task(RUN_JOB, connection=tx, queue=queue_of(kind), schedule_at=due)
     await deferrer.defer_async(job_id=str(job_id), **tracing.carry())
 
 

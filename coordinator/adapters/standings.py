@@ -7,7 +7,8 @@ import msgspec
 
 from coordinator.adapters.postgres import Tx
 from coordinator.domain.errors import UploadNotFoundError
-from coordinator.domain.jobs import ENDED, Kind, State
+from coordinator.domain.jobs import ENDED, State
+from coordinator.domain.kinds import Kind
 from coordinator.domain.phases import OPEN_PHASES, Phase
 from coordinator.domain.plan import Plan
 from coordinator.domain.uploads import Owner

@@ -9,9 +9,18 @@ from coordinator.adapters.bucket import Bucket, BucketOptions, open_bucket
 from coordinator.adapters.ledger import Ledger
 from coordinator.adapters.limiter import Limiter
 from coordinator.adapters.postgres import Pool, new_pool
+from coordinator.adapters.setting_text import text_of
+from coordinator.adapters.sinks import sinks_of
 from coordinator.adapters.wary_redis import open_redis
 from coordinator.domain.capabilities import EVERYTHING, Capabilities
-from coordinator.settings import Settings
+from coordinator.domain.pipelines import (
+    PIPELINES,
+    Pipelines,
+    PipelineSettingError,
+    parse_pipelines,
+)
+from coordinator.domain.sinks import NO_SINKS, Sinks
+from coordinator.settings import Settings, SettingsError
 
 
 class Stores(NamedTuple):
@@ -24,6 +33,21 @@ class Stores(NamedTuple):
     s3_deadline: timedelta  # the longest that one CompleteMultipartUpload may take
     capabilities: Capabilities  # what the bucket enforces
     limiter: Limiter
+    pipelines: Pipelines = PIPELINES
+    sinks: Sinks = NO_SINKS  # who wants to hear of what happens
+
+
+def read_pipelines(setting: str) -> Pipelines:
+    """Read ``COORDINATOR_PIPELINES``.
+
+    Raises:
+        SettingsError: it cannot be used; the message says why.
+
+    """
+    try:
+        return parse_pipelines(text_of("pipelines", setting))
+    except PipelineSettingError as exc:
+        raise SettingsError(f"COORDINATOR_PIPELINES: {exc}.") from None
 
 
 def bucket_options(settings: Settings) -> BucketOptions:
@@ -56,4 +80,6 @@ async def open_stores(
             timedelta(seconds=settings.s3_deadline_seconds),
             capabilities,
             Limiter(redis, secret=settings.secret),
+            read_pipelines(settings.pipelines),
+            sinks_of(settings),
         )

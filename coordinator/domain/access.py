@@ -22,6 +22,7 @@ class Role(StrEnum):
     OPERATOR = "operator"  # a viewer who aborts uploads and runs jobs again
     ADMIN = "admin"  # an operator who decides: keys, retention, holds, erasure, audit
     TOKEN = "upload-token"  # the bearer of an upload token: one upload; nobody is granted it  # noqa: S105
+    TRAINER = "trainer"  # whom a job was handed to, by the token that it got; nobody is granted it
 
 
 GRANTABLE: Final = (Role.UPLOADER, Role.VIEWER, Role.OPERATOR, Role.ADMIN)
@@ -45,6 +46,7 @@ class Action(StrEnum):
     RENEW = "renew"  # make a token for an upload
     COUNT = "count"  # statistics
     RETRY = "retry"  # run a job again
+    CALL_BACK = "call-back"  # say where a training stands
     ADMINISTER = "administer"  # keys, retention, holds, erasure, audit; look at quotas
     GOVERN = "govern"  # set quotas: no tenant sets its own
 
@@ -69,6 +71,7 @@ RIGHTS: Final[Mapping[Action, Mapping[Role, Reach]]] = {
     Action.RENEW: {Role.UPLOADER: Reach.OWN},
     Action.COUNT: {Role.UPLOADER: Reach.OWN, **_READS},
     Action.RETRY: _OPERATES,
+    Action.CALL_BACK: {Role.TRAINER: Reach.ONE},
     Action.ADMINISTER: {Role.ADMIN: Reach.TENANT},
     Action.GOVERN: {Role.ADMIN: Reach.TENANT},
 }
@@ -90,6 +93,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[Role]
     scopes: frozenset[Scope] = frozenset()
     upload_id: UUID | None = None  # of an upload token
+    job_id: UUID | None = None  # of a trainer's token
 
 
 def reach(caller: Caller, action: Action) -> Owner | None:

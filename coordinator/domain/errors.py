@@ -168,12 +168,30 @@ class JobNotFoundError(CoordinatorError):
 
 
 class JobNotFailedError(CoordinatorError):
-    """Only a failed job can be run again."""
+    """Only a job that failed or was cancelled can be run again."""
 
     code = "job-not-failed"
 
     def __init__(self, state: str) -> None:
         super().__init__(f"The job is {state}, it has not failed.", state=state)
+
+
+class JobOverError(CoordinatorError):
+    """The job has ended, so it cannot be cancelled."""
+
+    code = "job-over"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"The job is {state}: there is nothing to cancel.", state=state)
+
+
+class DownloadBlockedError(CoordinatorError):
+    """The upload asked for a scan, and what it found, or does not know yet, keeps the object in."""
+
+    code = "download-blocked"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The object cannot be downloaded: {reason}.", reason=reason)
 
 
 class ErasureNotFoundError(CoordinatorError):
@@ -183,6 +201,39 @@ class ErasureNotFoundError(CoordinatorError):
 
     def __init__(self) -> None:
         super().__init__("There is no erasure with this id.", field="erasureId")
+
+
+class NoCardError(CoordinatorError):
+    """The upload has no card: its job ``generate_metadata`` has not succeeded, or made none."""
+
+    code = "no-card"
+
+    def __init__(self) -> None:
+        super().__init__("The upload has no card yet; `jobs` says why.", field="uploadId")
+
+
+class SearchNotAvailableError(CoordinatorError):
+    """Nothing can be searched here: no model is set, or the database has no index of vectors."""
+
+    code = "search-not-available"
+
+
+class DeliveryNotFoundError(CoordinatorError):
+    """The tenant has no such event, or the sink did not want it."""
+
+    code = "delivery-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no delivery of this event to this sink.", field="eventId")
+
+
+class DeliveryNotDeadError(CoordinatorError):
+    """Only a delivery that is given up can be tried again."""
+
+    code = "delivery-not-dead"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"The delivery is {state}, it is not dead.", state=state)
 
 
 class UploadNotFoundError(CoordinatorError):

@@ -9,6 +9,7 @@ from uuid import UUID
 UPLOAD: Final = "upl_"
 JOB: Final = "job_"
 ERASURE: Final = "ers_"
+EVENT: Final = "evt_"
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}

@@ -101,3 +101,12 @@ def manifest_key(key: str) -> str:
     Every upload has a folder of its own, so it meets no other object.
     """
     return f"{key}.manifest.json"
+
+
+def artifact_folder(key: str, job_id: str) -> str:
+    """Build what the keys of all objects begin with that a job makes. No file's name has a tilde.
+
+    >>> artifact_folder("datasets/acme/upl_1/a.jsonl", "job_2")
+    'datasets/acme/upl_1/~artifacts/job_2/'
+    """
+    return f"{key.rpartition('/')[0]}/~artifacts/{job_id}/"

@@ -77,7 +77,7 @@ async def test_a_changed_migration_is_refused_and_nothing_applied(empty: str) ->
     async with await psycopg.AsyncConnection.connect(empty) as conn:
         await conn.execute("UPDATE schema_migrations SET sha256 = 'x' WHERE name LIKE '0003%'")
         await conn.execute("DELETE FROM schema_migrations WHERE name LIKE '0002%'")
-        await conn.execute("DROP TABLE jobs")
+        await conn.execute("DROP TABLE jobs CASCADE")
 
     with pytest.raises(MigrationChangedError, match="0003_create_keys_and_audit"):
         await migrate(empty)

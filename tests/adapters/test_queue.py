@@ -6,13 +6,14 @@ from typing import Any
 from coordinator.adapters import queue
 from coordinator.adapters.entropy import new_uuid
 from coordinator.adapters.postgres import Pool, Tx, transaction
+from coordinator.domain.kinds import Kind
 from tests.builders import rows
 
 _JOB, _UPLOAD = new_uuid(), new_uuid()
 
 
 async def _enqueue(tx: Tx) -> None:
-    await queue.enqueue_job(tx, _JOB)
+    await queue.enqueue_job(tx, _JOB, Kind.SCAN_PII)
     await queue.enqueue_verification(tx, _UPLOAD)
 
 
@@ -55,7 +56,7 @@ async def test_a_commit_leaves_each_entry_once(pool: Pool) -> None:
 async def test_a_retry_waits_for_its_time(pool: Pool) -> None:
     """A job that failed is not tried again at once."""
     async with transaction(pool) as tx:
-        await queue.enqueue_job(tx, _JOB, delay=timedelta(seconds=90))
+        await queue.enqueue_job(tx, _JOB, Kind.SCAN_PII, delay=timedelta(seconds=90))
 
     query = "SELECT scheduled_at - now() AS wait FROM procrastinate_jobs"
     [entry] = await rows(pool, query)

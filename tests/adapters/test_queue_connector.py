@@ -13,6 +13,7 @@ from procrastinate.jobs import Status
 from coordinator.adapters import queue, queue_connector
 from coordinator.adapters.postgres import Pool
 from coordinator.adapters.queue_connector import PatientConnector
+from coordinator.domain.kinds import Kind
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def test_an_entry_whose_fetch_was_lost_is_fetched_again(
     """Postgres says that this worker runs it, and its heartbeat would keep that so for ever."""
     async with pool.connection() as conn:
         for _ in range(2):
-            await queue.enqueue_job(conn, uuid4())
+            await queue.enqueue_job(conn, uuid4(), Kind.SCAN_PII)
     worker = await app.job_manager.register_worker()
     first = await app.job_manager.fetch_job(queues=None, worker_id=worker)
 
@@ -65,7 +66,7 @@ async def test_an_end_whose_answer_was_lost_is_written_once(
 ) -> None:
     """Procrastinate refuses to finish an entry twice."""
     async with pool.connection() as conn:
-        await queue.enqueue_job(conn, uuid4())
+        await queue.enqueue_job(conn, uuid4(), Kind.SCAN_PII)
     worker = await app.job_manager.register_worker()
     job = await app.job_manager.fetch_job(queues=None, worker_id=worker)
     assert job is not None
@@ -81,7 +82,7 @@ async def test_an_end_whose_answer_was_lost_is_written_once(
 async def test_a_worker_that_was_taken_for_dead_comes_back(pool: Pool, app: App, step: str) -> None:
     """It was frozen, or Postgres was: others have dropped it, and it must not end by that."""
     async with pool.connection() as conn:
-        await queue.enqueue_job(conn, uuid4())
+        await queue.enqueue_job(conn, uuid4(), Kind.SCAN_PII)
     worker = await app.job_manager.register_worker()
     await app.job_manager.unregister_worker(worker)
 

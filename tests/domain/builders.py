@@ -9,6 +9,8 @@ import msgspec
 from hypothesis import settings
 
 from coordinator.domain.assembly import ListedPart
+from coordinator.domain.jobs import Job, State
+from coordinator.domain.kinds import Kind
 from coordinator.domain.phases import Phase
 from coordinator.domain.plan import Plan
 from coordinator.domain.uploads import Upload
@@ -74,3 +76,26 @@ def listed_of(plan: Plan, *, shows_digests: bool = True) -> list[ListedPart]:
         )
         for index, digest in digests_of(plan).items()
     ]
+
+
+def a_job(job_id: UUID, state: State, **changes: Any) -> Job:
+    """Make a job of one upload in a state, with the given changes."""
+    job = Job(
+        id=job_id,
+        upload_id=UUID(int=7),
+        kind=Kind.GENERATE_METADATA,
+        parameters={},
+        needs=(),
+        state=state,
+        attempt=0,
+        result=None,
+        error_code=None,
+        blocks=None,
+        cancelled_by=None,
+        done=None,
+        total=None,
+        created_at=START,
+        started_at=None,
+        finished_at=None,
+    )
+    return msgspec.structs.replace(job, **changes)

@@ -1,6 +1,11 @@
-"""The schema, forward only. Each file is safe while the previous release still runs."""
+"""The schema, forward only. Each file is safe while the previous release still runs.
+
+``search.sql`` is the one file that may change, for all of it may run again. It needs pgvector,
+which a server may lack, and get later.
+"""
 
 import hashlib
+from collections.abc import Mapping
 from importlib import resources
 from typing import Final, LiteralString
 
@@ -19,7 +24,21 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 """
 
 _APPLIED: Final = "SELECT name, sha256 FROM schema_migrations"
-_RECORD: Final = "INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)"
+_RECORD: Final = """
+INSERT INTO schema_migrations (name, sha256) VALUES (%s, %s)
+ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, applied_at = now()
+"""
+_SEARCH: Final = "search"
+# Half-precision vectors came with 0.7, filters that do not starve a search with 0.8.
+_PGVECTOR: Final = """
+SELECT bool_or(installed
+               OR (NOT superuser OR trusted
+                   OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))
+                  AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = name))
+  FROM pg_available_extension_versions
+ WHERE name = 'vector'
+   AND CASE WHEN version ~ '^[0-9.]+$' THEN string_to_array(version, '.')::int[] >= '{0,8}' END
+"""
 _QUEUE: Final = "9000_procrastinate"
 _CONNECT_SECONDS: Final = 10
 
@@ -58,9 +77,10 @@ async def migrate(
         await conn.execute(_BEGIN)
         applied = await _read_applied(conn)
         fresh = []
-        for name, text in available().items():
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            if name not in applied:
+        wanted = await _wanted(conn)
+        for name, text in wanted.items():
+            digest = _digest(text)
+            if _is_due(name, digest, applied):
                 await conn.execute(text)
                 await conn.execute(_RECORD, [name, digest])
                 fresh.append(name)
@@ -79,10 +99,26 @@ async def pending(database_url: str) -> list[str]:
     ) as conn:
         cursor = await conn.execute("SELECT to_regclass('schema_migrations')")
         row = await cursor.fetchone()
+        wanted = await _wanted(conn)
         if row is None or row[0] is None:
-            return list(available())
+            return list(wanted)
         applied = await _read_applied(conn)
-        return [name for name in available() if name not in applied]
+        return [name for name, text in wanted.items() if _is_due(name, _digest(text), applied)]
+
+
+async def _wanted(conn: AsyncConnection) -> dict[str, LiteralString]:
+    """Return what this database can have, of what is there."""
+    row = await (await conn.execute(_PGVECTOR)).fetchone()
+    can_search = row is not None and row[0]
+    return {name: text for name, text in available().items() if can_search or name != _SEARCH}
+
+
+def _is_due(name: str, digest: str, applied: Mapping[str, str]) -> bool:
+    return name not in applied or (name == _SEARCH and applied[name] != digest)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def _read_applied(conn: AsyncConnection) -> dict[str, str]:
