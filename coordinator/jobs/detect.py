@@ -2,13 +2,14 @@
 
 import csv
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
 import msgspec
+import zstandard
 
-from coordinator.domain.first_bytes import GZIP, ZSTD, encoding_of, format_of
+from coordinator.domain.first_bytes import compression_of, encoding_of, format_of
 
 HEAD_BYTES: Final = 64 * 1024
 
@@ -16,6 +17,7 @@ HEAD_BYTES: Final = 64 * 1024
 TABLES: Final = frozenset({"jsonl", "json", "csv", "tsv", "parquet"})
 
 _LINES: Final = 50
+_DELIMITERS: Final = ("\t", ",", ";", "|")
 
 _EXTENSIONS: Final = {
     "jsonl": "jsonl",
@@ -37,6 +39,8 @@ _MEDIA_TYPES: Final = {
     "text/tab-separated-values": "tsv",
     "application/vnd.apache.parquet": "parquet",
 }
+# What `zstd --ultra -22` asks for, and the most that Arrow grants.
+_LARGEST_WINDOW: Final = 128 * 1024 * 1024
 _PACKED: Final = {"gz": "gzip", "gzip": "gzip", "zst": "zstd", "zstd": "zstd"}
 
 
@@ -69,18 +73,14 @@ def detect(head: bytes, file_name: str, file_type: str) -> Detected:
 
     """
     expected, packed = _expected(file_name, file_type)
-    if head.startswith(GZIP):
-        unpacked = _gunzip(head)
-        found = (
-            Detected(format=expected or "binary", basis="name")
-            if unpacked is None
-            else _of_content(unpacked, expected)
-        )
-        found = msgspec.structs.replace(found, compression="gzip")
-    elif head.startswith(ZSTD):
-        found = Detected(format=expected or "binary", compression="zstd", basis="name")
-    else:
-        found = _of_content(head, expected)
+    compression = compression_of(head)
+    content = _unpacked(head, compression)
+    found = (
+        Detected(format=expected or "binary", basis="name")
+        if content is None
+        else _of_content(content, expected)
+    )
+    found = msgspec.structs.replace(found, compression=compression)
     return msgspec.structs.replace(found, notes=_notes(found, expected, packed))
 
 
@@ -94,17 +94,39 @@ def _expected(file_name: str, file_type: str) -> tuple[str | None, str | None]:
     return _EXTENSIONS.get(name.suffix[1:]) or _MEDIA_TYPES.get(media_type), packed
 
 
-def _gunzip(head: bytes) -> bytes | None:
+def _unpacked(head: bytes, compression: str | None) -> bytes | None:
     """Unpack the beginning; ``None`` if nothing can be, which is not the same as empty.
 
     What is broken further on shows when the whole is read.
     """
+    if compression is None:
+        return head
+    return _gunzip(head) if compression == "gzip" else _unzstd(head)
+
+
+def _gunzip(head: bytes) -> bytes | None:
     unpacking = zlib.decompressobj(wbits=31)
     try:
         content = unpacking.decompress(head, HEAD_BYTES)
     except zlib.error:
         return None
     return content if content or unpacking.eof else None
+
+
+def _unzstd(head: bytes) -> bytes | None:
+    unpacking = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
+    content = b""
+    try:
+        stream = unpacking.stream_reader(head, read_across_frames=True)
+        while len(content) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(content))):
+            content += more
+        if not content:
+            whole = unpacking.decompressobj()
+            whole.decompress(head)
+            return content if whole.eof else None
+    except zstandard.ZstdError:
+        pass
+    return content or None
 
 
 def _of_content(head: bytes, expected: str | None) -> Detected:
@@ -153,18 +175,41 @@ def _is_json_container(line: str) -> bool:
         return False
 
 
+def delimiter_of(text: str) -> str:
+    """Return what cuts the fields of a csv file, judged by its first lines.
+
+    >>> delimiter_of("a;b" + chr(10) + "1,5;2")
+    ';'
+
+    """
+    lines = [line for line in text.splitlines()[: _LINES + 1] if line.strip()]
+    agreed = next((found for found, counts in _field_counts(lines) if len(set(counts)) == 1), None)
+    if agreed:
+        return agreed
+    # Some rows are broken: believe what cuts most rows as it cuts the header.
+    rated = [(counts.count(counts[0]), found) for found, counts in _field_counts(lines)]
+    return max(rated, key=lambda rating: rating[0], default=(0, ","))[1]
+
+
+def _field_counts(lines: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+    """Say into how many fields each delimiter cuts the rows, where it cuts the header at all."""
+    for delimiter in _DELIMITERS:
+        # The last line may be cut off by the end of the head.
+        try:
+            counts = [len(row) for row in csv.reader(lines[:-1] or lines, delimiter=delimiter)]
+        except csv.Error:
+            continue
+        if counts and counts[0] > 1:
+            yield delimiter, counts
+
+
 def _delimited(lines: Sequence[str]) -> str | None:
     """Find a delimiter that cuts the first lines into equally many fields, two at least."""
     if len(lines) == 1:  # it agrees with itself about anything
         return None
-    for delimiter, name in (("\t", "tsv"), (",", "csv"), (";", "csv"), ("|", "csv")):
-        # The last line may be cut off by the end of the head.
-        try:
-            counts = {len(row) for row in csv.reader(lines[:-1] or lines, delimiter=delimiter)}
-        except csv.Error:
-            continue
-        if len(counts) == 1 and counts.pop() > 1 and delimiter in lines[-1]:
-            return name
+    for delimiter, counts in _field_counts(lines):
+        if len(set(counts)) == 1 and delimiter in lines[-1]:
+            return "tsv" if delimiter == "\t" else "csv"
     return None
 
 

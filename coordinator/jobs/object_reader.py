@@ -67,6 +67,7 @@ class ObjectReader:
     """
 
     def __init__(self, source: ObjectSource) -> None:
+        self.source = source
         self.size = source.size
         self.bytes_read = 0
         self.failure: ObjectReadError | LineTooLongError | None = None

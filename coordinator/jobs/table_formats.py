@@ -4,7 +4,8 @@ from typing import Final
 
 import duckdb
 
-from coordinator.jobs.detect import Detected
+from coordinator.jobs.detect import HEAD_BYTES, Detected, delimiter_of
+from coordinator.jobs.object_reader import ObjectReader
 from coordinator.jobs.table_summary import (
     ADDRESS,
     MEASURED_COLUMNS,
@@ -15,6 +16,7 @@ from coordinator.jobs.table_summary import (
     shape_of,
     summarize,
 )
+from coordinator.jobs.unpacking import unpacked
 
 # A longer row cannot be read. DuckDB reads twice as much at once.
 LONGEST_ROW: Final = 8 * 1024 * 1024
@@ -56,12 +58,23 @@ def can_decode(detected: Detected) -> bool:
     return detected.encoding in {None, "utf-8", "latin-1"}
 
 
-def strict_shape(connection: Connection, detected: Detected) -> Shape:
+def delimiter(reader: ObjectReader, detected: Detected) -> str:
+    """Say what cuts fields, as it is said where rows are read.
+
+    DuckDB believes what all rows agree on: after a few broken ones, that there is one column.
+    """
+    if detected.format != "csv":
+        return "\t"
+    head = next(unpacked(reader, detected), b"")[:HEAD_BYTES]
+    return delimiter_of(head.decode(detected.encoding or "utf-8", errors="replace"))
+
+
+def strict_shape(connection: Connection, detected: Detected, delim: str) -> Shape:
     """Find the columns, on the assumption that no row is broken."""
     if detected.format == "parquet":
         return shape_of(connection, f"read_parquet('{ADDRESS}')")
     if detected.format in {"csv", "tsv"}:
-        return shape_of(connection, _csv(detected, f"sample_size={SAMPLED_ROWS}"))
+        return shape_of(connection, _csv(detected, delim, f"sample_size={SAMPLED_ROWS}"))
     return shape_of(connection, _json(detected, f"sample_size={SAMPLED_ROWS}"))
 
 
@@ -75,12 +88,12 @@ def is_mixed(detected: Detected, shape: Shape) -> bool:
     return detected.format == "jsonl" and [name for name, _ in shape.columns] == ["json"]
 
 
-def read_leniently(connection: Connection, detected: Detected) -> Found:
+def read_leniently(connection: Connection, detected: Detected, delim: str) -> Found:
     """Look at all rows for types that fit, then measure the good rows and count the others."""
     if detected.format == "jsonl":
         return _jsonl_leniently(connection, detected)
     options = f"sample_size=-1, store_rejects=true, rejects_limit={_REJECTS}"
-    rows, columns = summarize(connection, shape_of(connection, _csv(detected, options)))
+    rows, columns = summarize(connection, shape_of(connection, _csv(detected, delim, options)))
     broken = one_row(connection, "FROM reject_errors SELECT count(DISTINCT line)")[0]
     return rows, int(broken), columns
 
@@ -123,12 +136,10 @@ def _common_json(detected: Detected) -> str:
     return f"maximum_object_size={LONGEST_ROW}, compression='{detected.compression or 'none'}'"
 
 
-def _csv(detected: Detected, options: str) -> str:
+def _csv(detected: Detected, delim: str, options: str) -> str:
     encoding = _CSV_ENCODINGS[detected.encoding or "utf-8"]
-    if detected.format == "tsv":
-        options = f"delim='\t', {options}"
     file = f"'{ADDRESS}', encoding='{encoding}', compression='{detected.compression or 'none'}'"
-    return f"read_csv({file}, {options})"
+    return f"read_csv({file}, delim='{delim}', {options})"
 
 
 def _literal(text: str) -> str:

@@ -23,7 +23,9 @@ ADDRESS: Final = "object://object"
 # More columns than this are listed, not measured: each one measured takes memory.
 MEASURED_COLUMNS: Final = 500
 
-_MEMORY: Final = "384MiB"
+# With what Python takes, and DuckDB past its limit, it stays below 512 MiB. JSON goes further past.
+MEMORY: Final = "352MiB"
+MEMORY_FOR_JSON: Final = "288MiB"
 _SPILL: Final = "4GiB"
 _TEXT: Final = 200
 _NAME: Final = 500
@@ -83,7 +85,7 @@ class Shape(msgspec.Struct, frozen=True):
 
 @contextmanager
 def connected(
-    reader: ObjectReader, *, longest_line: int | None
+    reader: ObjectReader, *, longest_line: int | None, memory: str = MEMORY
 ) -> Generator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB of its own that sees one object and a private folder to spill into."""
     with TemporaryDirectory(prefix="metadata-") as folder:
@@ -91,7 +93,7 @@ def connected(
             config={
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "memory_limit": _MEMORY,
+                "memory_limit": memory,
                 "threads": 1,
                 "preserve_insertion_order": False,
                 "temp_directory": folder,

@@ -9,11 +9,15 @@ from typing import Any
 import duckdb
 import msgspec
 import pytest
+import zstandard
 
+from coordinator.jobs.detect import Detected
 from coordinator.jobs.generate_metadata import generate_metadata
 from coordinator.jobs.object_reader import ObjectReader, ObjectSource
+from coordinator.jobs.pieces import cut
 from coordinator.jobs.table_formats import parquet_claims_too_much
 from coordinator.jobs.table_summary import Shape, connected
+from coordinator.jobs.text_summary import Lines, measure_lines, total
 
 Put = Callable[[bytes], ObjectSource]
 
@@ -25,9 +29,12 @@ def packed(data: bytes) -> bytes:
     return gzip.compress(data, 5, mtime=0)
 
 
+_PACKED = {".gz": packed, "zst": zstandard.compress}
+
+
 def described(source: ObjectSource, name: str) -> dict[str, Any]:
     """Run the job, and see that its result is JSON."""
-    result = generate_metadata(source, file_name=name, file_type="", parameters={})
+    result = generate_metadata(source, file_name=name, file_type="")
     found: dict[str, Any] = json.loads(json.dumps(result, allow_nan=False))
     return found
 
@@ -84,7 +91,9 @@ def test_json_lines_are_measured(put: Put) -> None:
                 **nothing,
             },
         ],
+        "lineLengths": None,
         "notes": [],
+        "artifacts": [],
     }
 
 
@@ -100,6 +109,10 @@ def test_json_lines_are_measured(put: Put) -> None:
         ("a.jsonl.gz", packed(_ROWS)),
         ("a.jsonl.gz", packed(_ROWS[:19]) + packed(_ROWS[19:])),
         ("a.csv.gz", packed(b"n,s\n1,x\n2,\n")),
+        ("a.jsonl.zst", zstandard.compress(_ROWS)),
+        ("a.jsonl.zst", zstandard.compress(_ROWS[:19]) + zstandard.compress(_ROWS[19:])),
+        ("a.csv.zst", zstandard.compress(b"n,s\n1,x\n2,\n")),
+        ("a.json.zst", zstandard.compress(b'[{"n": 1, "s": "x"}, {"n": 2, "s": null}]')),
     ],
 )
 def test_every_table_format_gives_the_same_facts(put: Put, name: str, body: bytes) -> None:
@@ -159,14 +172,25 @@ def test_broken_csv_rows_are_counted_and_the_others_measured(put: Put) -> None:
     assert [c["type"] for c in result["columns"]] == ["VARCHAR", "BIGINT"]
 
 
+def test_a_broken_row_among_the_first_hides_no_columns(put: Put) -> None:
+    """What cuts most rows as it cuts the header is the delimiter, broken rows or not."""
+    rows = [b"%d;x,y;%d\n" % (i, i) if i % 20 else b"oops;1;2;3;4\n" for i in range(2000)]
+
+    result = described(put(b"a;b;c\n" + b"".join(rows)), "a.csv")
+
+    assert (result["reason"], result["rows"], result["brokenRows"]) == ("broken-rows", 1900, 100)
+    assert [c["name"] for c in result["columns"]] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize(
     ("name", "body", "reason"),
     [
         ("a.csv", b"", "empty"),
         ("a.jsonl", b"\x89PNG\r\n\x1a\n", "not-a-table"),
-        ("a.txt", b"some words\nand more\n", "not-a-table"),
         ("a.jsonl", "é\n".join(['{"a": 1}'] * 3).encode("utf-16"), "encoding-not-read"),
-        ("a.jsonl.zst", b"\x28\xb5\x2f\xfd\x00\x00", "compression-not-read"),
+        ("a.jsonl.zst", b"\x28\xb5\x2f\xfd\x00\x00", "damaged"),
+        ("a.jsonl.zst", zstandard.compress(_ROWS * 99)[:-3], "damaged"),
+        ("a.parquet.gz", packed(b"PAR1" + b"x" * 500), "compression-not-read"),
         ("a.parquet", b"PAR1" + b"x" * 500, "unreadable"),
         ("a.json", b"[" * 100_000, "unreadable"),
         ("a.jsonl", b"[" * 100_000, "no-rows-readable"),
@@ -184,22 +208,50 @@ def test_what_cannot_be_measured_says_why(put: Put, name: str, body: bytes, reas
     assert result["detail"]
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.csv.gz"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.csv.gz", "a.csv.zst"])
 def test_a_giant_line_is_not_read_to_its_end(put: Put, name: str) -> None:
     """DuckDB alone tries one of 200 MB for twelve seconds, in ever more memory."""
     line = b'{"a": "' + b"x" * 70_000_000 + b'"}\n' if name == "a.jsonl" else b"x" * 70_000_000
     body = b'{"a": 1}\n' + line if name == "a.jsonl" else b"a,b\n1," + line
 
-    result = described(put(packed(body) if name.endswith("gz") else body), name)
+    result = described(put(_PACKED.get(name[-3:], bytes)(body)), name)
 
     assert (result["status"], result["reason"]) == ("described", "line-too-long")
 
 
-def test_a_zip_bomb_is_not_unpacked(put: Put) -> None:
-    """Three hundred megabytes of rows in a third of one."""
-    result = described(put(packed(b"1,2\n" * 80_000_000)), "a.csv.gz")
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.zst"])
+def test_a_zip_bomb_is_not_unpacked(put: Put, name: str) -> None:
+    """Three hundred megabytes of rows in a third of one, or in ten thousandths."""
+    result = described(put(_PACKED[name[-3:]](b"1,2\n" * 80_000_000)), name)
 
     assert (result["status"], result["reason"]) == ("described", "unpacks-too-large")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.txt.zst"])
+def test_text_has_rows_and_line_lengths(put: Put, name: str) -> None:
+    """Blank lines are rows, as they are when a data set is made of them."""
+    body = b"eight...\r\n" * 10_000 + "söme words\r\n\n".encode() + b"\xff\nlast"
+
+    result = described(put(_PACKED.get(name[-3:], bytes)(body)), name)
+
+    (column,) = result["columns"]
+    assert (result["status"], result["reason"]) == ("partial", "broken-rows")
+    assert (result["rows"], result["brokenRows"], result["columnCount"]) == (10_003, 1, 1)
+    assert result["lineLengths"] == {"min": 0, "max": 10, "mean": 80_014 / 10_003}
+    assert (column["name"], column["type"], column["nullCount"]) == ("text", "VARCHAR", 0)
+
+
+def test_lengths_of_text_do_not_depend_on_how_it_is_cut(put: Put) -> None:
+    """A line that crosses a cut is counted once."""
+    source = put("".join(f"{'ä' * (i % 70)}\n" for i in range(999)).encode())
+    detected = Detected(format="text", encoding="utf-8", basis="content")
+
+    seen = {
+        total(map(measure_lines, cut(ObjectReader(source), detected, target_bytes=target)))
+        for target in (999, 10_000, 10**6)
+    }
+
+    assert seen == {Lines(999, 0, 0, 69, sum(i % 70 for i in range(999)))}
 
 
 def test_a_header_without_rows_has_columns_and_no_rows(put: Put) -> None:
