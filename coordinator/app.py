@@ -12,8 +12,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from coordinator.adapters.embedders import read_embedder
 from coordinator.adapters.hints import open_hints
 from coordinator.adapters.issuers import open_issuers, read_issuers
+from coordinator.adapters.query_embedder import QueryEmbedder
 from coordinator.adapters.stores import Stores, open_stores
 from coordinator.domain.capabilities import EVERYTHING, Capabilities
 from coordinator.operations.authenticate import Authenticator
@@ -22,7 +24,11 @@ from coordinator.operations.watch_upload import open_watches
 from coordinator.settings import Settings
 from coordinator.web import (
     audit,
+    callbacks,
     complete,
+    datasets,
+    deliveries,
+    downloads,
     erasures,
     events,
     health,
@@ -34,6 +40,7 @@ from coordinator.web import (
     quotas,
     report,
     retention,
+    search,
     sign,
     stats,
     status,
@@ -55,10 +62,15 @@ _MODULES: Final = (
     status,
     complete,
     uploads,
+    downloads,
     tokens,
     jobs,
+    callbacks,
+    search,
+    datasets,
     stats,
     events,
+    deliveries,
     erasures,
     retention,
     quotas,
@@ -74,6 +86,7 @@ def create_app(settings: Settings, capabilities: Capabilities = EVERYTHING) -> L
     ``capabilities``: what a probe found the bucket to enforce.
     """
     issuers = read_issuers(settings.issuers)
+    embedder = read_embedder(settings.embeddings)
     rules = rules_of(settings)
 
     @asynccontextmanager
@@ -91,12 +104,14 @@ def create_app(settings: Settings, capabilities: Capabilities = EVERYTHING) -> L
             app.state.background = set()
             app.state.pulse = Pulse(stores, app.state.background)
             app.state.draining = asyncio.Event()
+            app.state.query_embedder = QueryEmbedder(embedder)
             async with (
                 open_hints(settings.redis_url) as hints,
                 open_watches(stores, hints, most=settings.max_streams) as app.state.watches,
             ):
                 yield
             await asyncio.gather(*app.state.background, return_exceptions=True)
+            app.state.query_embedder.close()
 
     async def provide_stores(request: Request[Any, Any, Any]) -> Stores:
         stores: Stores = request.app.state.stores

@@ -1,4 +1,4 @@
-"""Find out who calls: by an API key, an upload token, or the bearer token of an issuer (RFC 6750).
+"""Find out who calls: by an API key, a token of ours, or the bearer token of an issuer (RFC 6750).
 
 Whoever was found is remembered for 5 s: the hot path asks Postgres nothing, and what was revoked
 ends within this time in every process.
@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from coordinator.adapters import keys
+from coordinator.adapters import keys, trainings
 from coordinator.adapters import upload_tokens as token_rows
 from coordinator.adapters.issuer_keys import IssuerAwayError
 from coordinator.adapters.issuers import NO_ISSUERS, Issuers
 from coordinator.adapters.postgres import Pool, read_time, transaction
 from coordinator.adapters.pseudonyms import pseudonym_of
-from coordinator.domain import upload_tokens
+from coordinator.domain import callback_tokens, ids, upload_tokens
 from coordinator.domain.access import VIA, Caller, Role
 from coordinator.domain.bearer_tokens import TokenRefusedError, has_form
 from coordinator.domain.claims import identity_of, seconds_left
@@ -86,6 +86,8 @@ class Authenticator:
             return _Proven(await self._of_key(key_id, credential))
         if credential.startswith(upload_tokens.PREFIX):
             return await self._of_upload_token(credential)
+        if credential.startswith(callback_tokens.PREFIX):
+            return await self._of_trainer(credential)
         if self._issuers and has_form(credential):
             return await self._of_issuer(credential)
         raise UnauthenticatedError(HOW)
@@ -123,6 +125,24 @@ class Authenticator:
             upload_id=token.upload_id,
         )
         return _Proven(caller, seconds)
+
+    async def _of_trainer(self, text: str) -> _Proven:
+        job_id = callback_tokens.read(text, secret=self._secret)
+        if job_id is None:
+            raise UnauthenticatedError(_NOT_ACCEPTED)
+        async with self._pool.connection() as conn:
+            handed = await trainings.handed(conn, job_id)
+        if handed is None:
+            raise UnauthenticatedError(_NOT_ACCEPTED)
+        caller = Caller(
+            actor=f"{ids.encode(ids.JOB, job_id)}{VIA}{Role.TRAINER}",
+            tenant=handed.tenant,
+            user_id=handed.user_id,
+            roles=frozenset({Role.TRAINER}),
+            upload_id=handed.upload_id,
+            job_id=job_id,
+        )
+        return _Proven(caller)
 
     async def _of_issuer(self, token: str) -> _Proven:
         try:

@@ -6,13 +6,14 @@ does not answer stays ASSEMBLING until somebody takes over.
 
 import manifests
 from coordinator import points, tracing
-from coordinator.adapters import audit, leases, queue, signings
+from coordinator.adapters import audit, events, leases, queue, signings
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.assembly import Content, content_of, needs_hashing
 from coordinator.domain.checksums import Declared
 from coordinator.domain.errors import ChecksumMismatchError, CoordinatorError, PartsMissingError
+from coordinator.domain.events import upload_failed
 from coordinator.domain.phases import Event, Intent, Reason, after
 from coordinator.domain.uploads import Upload
 from coordinator.operations.assemble_object import PartsLostError, assemble_object
@@ -102,6 +103,7 @@ async def _abort(stores: Stores, upload: Upload, content: Content | None, *, act
     async with transaction(stores.pool) as tx:
         failed = await leases.leave(tx, upload, after(upload.phase, Event.GIVE_UP), reason=reason)
         await audit.of_upload(tx, f"upload.{reason}", upload, actor=actor)
+        await events.add(tx, stores.sinks, upload_failed(upload, reason=reason))
     points.passed("failed")
     await ledger_or_nothing(stores.ledger.forget(upload))
     UPLOADS.labels(reason, file_type_label(upload.file_type)).inc()

@@ -5,7 +5,7 @@ from typing import Final
 import structlog
 
 from coordinator import points
-from coordinator.adapters import audit, erasing, erasures, leases, uploads
+from coordinator.adapters import audit, erasing, erasures, events, leases, uploads
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.s3_listing import Listed
 from coordinator.adapters.s3_versions import Version
@@ -13,6 +13,7 @@ from coordinator.adapters.stores import Stores
 from coordinator.domain import ids
 from coordinator.domain.erasures import Found, take_for_erasing
 from coordinator.domain.errors import StoreRefusedError, UploadNotFoundError
+from coordinator.domain.events import upload_erased
 from coordinator.domain.phases import Event, Phase, Reason, after
 from coordinator.domain.uploads import Ended, Seal, Upload
 
@@ -174,4 +175,5 @@ async def _remove_rows(stores: Stores, upload: Upload) -> None:
             versions=gone.found.versions,
             jobs=gone.removed.jobs,
         )
+        await events.add(tx, stores.sinks, upload_erased(upload))
     _log.info("erased", versions=gone.found.versions)

@@ -1,14 +1,19 @@
 """The last step of a proven upload: one transaction for phase, manifest, jobs and audit."""
 
+from uuid import UUID
+
 import manifests
 from coordinator import points
-from coordinator.adapters import audit, jobs, kept_manifests, leases, queue, signings
+from coordinator.adapters import audit, events, jobs, kept_manifests, leases, queue, signings
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.postgres import Tx, transaction
 from coordinator.adapters.stores import Stores
-from coordinator.domain.jobs import job_id, pipeline_of
+from coordinator.domain.events import upload_completed
+from coordinator.domain.jobs import job_id
+from coordinator.domain.kinds import Kind
 from coordinator.domain.names import manifest_key
 from coordinator.domain.phases import Event, after
+from coordinator.domain.pipelines import plan_or_least
 from coordinator.domain.uploads import Upload
 from coordinator.operations.read_progress import ledger_or_nothing
 from coordinator.telemetry import UPLOAD_BYTES, UPLOAD_DURATION, UPLOADS, file_type_label
@@ -47,8 +52,10 @@ async def finish_upload(
         done = await leases.leave(tx, upload, after(upload.phase, Event.FINISH), detected=detected)
         await kept_manifests.keep(tx, upload.id, kept)
         await signings.forget(tx, upload.id)
-        await _add_jobs(tx, upload)
+        await _add_jobs(tx, stores, upload)
         await audit.of_upload(tx, "upload.completed", upload, actor=actor)
+        told = upload_completed(upload, root=kept.root, sha256=kept.sha256)
+        await events.add(tx, stores.sinks, told)
     points.passed("completed")
     await ledger_or_nothing(stores.ledger.forget(upload))
     label = file_type_label(upload.file_type)
@@ -58,8 +65,20 @@ async def finish_upload(
     return done
 
 
-async def _add_jobs(tx: Tx, upload: Upload) -> None:
-    for position, kind in enumerate(pipeline_of(upload.metadata)):
-        new_id = job_id(upload.id, kind, {})
-        if await jobs.add(tx, new_id, upload.id, kind, parameters={}, position=position):
-            await queue.enqueue_job(tx, new_id)
+async def _add_jobs(tx: Tx, stores: Stores, upload: Upload) -> None:
+    """Add all jobs; those that need none of the others may run at once."""
+    made: dict[Kind, UUID] = {}
+    for position, planned in enumerate(plan_or_least(upload.metadata, stores.pipelines)):
+        new_id = job_id(upload.id, planned.kind, planned.parameters)
+        made[planned.kind] = new_id
+        is_new = await jobs.add(
+            tx,
+            new_id,
+            upload.id,
+            planned.kind,
+            parameters=planned.parameters,
+            position=position,
+            needs=[made[each] for each in planned.needs],
+        )
+        if is_new and not planned.needs:
+            await queue.enqueue_job(tx, new_id, planned.kind)

@@ -1,8 +1,10 @@
 """Read what a completed upload's answer shows: its manifest's root and its jobs."""
 
+from collections.abc import Collection
+
 import msgspec
 
-from coordinator.adapters import jobs, kept_manifests
+from coordinator.adapters import job_listing, jobs, kept_manifests
 from coordinator.adapters.kept_manifests import KeptManifest
 from coordinator.adapters.stores import Stores
 from coordinator.domain.jobs import Job, PipelineStatus, estimate, status_of
@@ -19,13 +21,20 @@ class Pipeline(msgspec.Struct, frozen=True):
 
 
 async def read_pipeline(stores: Stores, upload: Upload) -> Pipeline:
-    """Read the jobs. The estimate is measured: ``None`` while none of the kind has run."""
+    """Read the jobs. The estimate is measured: ``None`` while one of the kinds has never run."""
     if upload.phase is not Phase.COMPLETED:
         return Pipeline(PipelineStatus.NONE, None, [])
     async with stores.pool.connection() as conn:
         found = await jobs.of_upload(conn, upload.id)
-        rate = await jobs.throughput(conn, [job.kind for job in found])
-    return Pipeline(status_of(job.state for job in found), estimate(upload.size_bytes, rate), found)
+        kinds = [job.kind for job in found]
+        took = await job_listing.measured_seconds(conn, kinds, size_bytes=upload.size_bytes)
+    return Pipeline(status_of(job.state for job in found), _estimate(took.values()), found)
+
+
+def _estimate(seconds: Collection[float | None]) -> str | None:
+    """Sum up all kinds; one of which nothing is known leaves all unknown."""
+    known = [each for each in seconds if each is not None]
+    return estimate(sum(known)) if len(known) == len(seconds) > 0 else None
 
 
 async def read_manifest(stores: Stores, upload: Upload) -> KeptManifest | None:

@@ -26,10 +26,10 @@ from coordinator.domain.errors import (
     QuotaExceededError,
     TypeNotAllowedError,
 )
-from coordinator.domain.jobs import pipeline_of
 from coordinator.domain.limits import RouteClass
 from coordinator.domain.metadata import check_metadata
 from coordinator.domain.phases import Phase
+from coordinator.domain.pipelines import plan_jobs
 from coordinator.domain.plan import plan
 from coordinator.operations.open_upload import Wish, open_upload
 from coordinator.operations.read_progress import read_progress
@@ -147,6 +147,7 @@ async def init(
     The same owner's same file (name, size, checksum), or the same Idempotency-Key, finds the
     upload again: 200 with `resumed: true`.
     """
+    plan_jobs(_metadata(data.metadata), stores.pipelines)
     wish = _wish(data, caller, settings, idempotency_key, await request.body())
     await visit.admit_owner(caller, wish.user_id)
     upload, resumed = await open_upload(stores, wish)
@@ -181,7 +182,6 @@ def _wish(
     declared = parse_declared(data.checksum)
     if declared.root is not None and data.chunk_size is None:
         raise InvalidFieldError("chunkSize", "A sha256-tree is of chunks: say their size.")
-    pipeline_of(data.metadata)
     chunks = plan(data.file_size, wished=data.chunk_size, smallest=settings.min_chunk_bytes)
     if declared.root is not None and not declared.root.endswith(f"-{chunks.chunk_count}"):
         raise InvalidFieldError("checksum", f"A tree of this file has {chunks.chunk_count} chunks.")
@@ -194,7 +194,7 @@ def _wish(
         plan=chunks,
         checksum=data.checksum,
         declared=declared,
-        metadata=_metadata(data.metadata),
+        metadata=data.metadata,
         auto_complete=data.auto_complete,
         prefix=settings.s3_prefix,
         lifetime=timedelta(seconds=settings.session_lifetime_seconds),

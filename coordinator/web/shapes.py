@@ -78,23 +78,54 @@ class JobAnswer(Answer):
     status: State
 
 
-class JobDetail(JobAnswer):
-    """A job with all that it found."""
+class JobProgress(Answer):
+    """How far a running job is, in bytes or rows, as it counts."""
 
+    done: int
+    total: int
+
+
+class JobDetail(JobAnswer):
+    """A job with all that it found. `needs` names the jobs that must have succeeded before it.
+
+    `blocks` says why no job that needs it may run; `errorCode` why it failed or was skipped.
+    """
+
+    upload_id: str
+    parameters: dict[str, Any]
+    needs: list[str]
     attempt: int
+    progress: JobProgress | None
     result: dict[str, Any] | None
     error_code: str | None
+    blocks: str | None
+    is_cancelling: bool
+    created_at: Timestamp
+    started_at: Timestamp | None
+    finished_at: Timestamp | None
 
     @classmethod
     def of(cls, job: Job) -> Self:
         """Convert a row."""
+        has_progress = job.done is not None and job.total is not None
         return cls(
             job_id=ids.encode(ids.JOB, job.id),
             kind=job.kind,
             status=job.state,
+            upload_id=ids.encode(ids.UPLOAD, job.upload_id),
+            parameters=job.parameters,
+            needs=[ids.encode(ids.JOB, each) for each in job.needs],
             attempt=job.attempt,
+            progress=JobProgress(done=job.done or 0, total=job.total or 0)
+            if has_progress
+            else None,
             result=job.result,
             error_code=job.error_code,
+            blocks=job.blocks,
+            is_cancelling=job.cancelled_by is not None and job.state is State.RUNNING,
+            created_at=stamp(job.created_at),
+            started_at=stamp_or_null(job.started_at),
+            finished_at=stamp_or_null(job.finished_at),
         )
 
 

@@ -1,7 +1,6 @@
 """``/api/uploads``: the list, and what belongs to one upload."""
 
-from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import Request, Response, get
@@ -9,30 +8,28 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 import manifests
-from coordinator.adapters import audit, listing, signings, uploads
 from coordinator.adapters import jobs as job_rows
+from coordinator.adapters import listing, signings, uploads
 from coordinator.adapters.stores import Stores
 from coordinator.domain import cursors
-from coordinator.domain.access import Action, Caller
+from coordinator.domain.access import Action
+from coordinator.domain.downloads import fetched
 from coordinator.domain.errors import (
-    ClockOffError,
+    DownloadBlockedError,
     InvalidFieldError,
     UploadNotFoundError,
-    WrongPhaseError,
 )
 from coordinator.domain.limits import RouteClass
-from coordinator.domain.names import USER_PATTERN
+from coordinator.domain.names import USER_PATTERN, manifest_key
 from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Owner, Upload
 from coordinator.operations.finish_upload import document
 from coordinator.operations.read_pipeline import read_manifest
-from coordinator.settings import Settings
 from coordinator.web.auth import guarded
 from coordinator.web.documented import also, documented
 from coordinator.web.shapes import Answer, JobDetail, Timestamp, known_upload, stamp
 
 _PAGE: Final = 100
-DOWNLOAD_LIFETIME: Final = timedelta(minutes=15)
 
 
 class UploadSummary(Answer):
@@ -79,15 +76,6 @@ class JobsAnswer(Answer):
 
     upload_id: str
     jobs: list[JobDetail]
-
-
-class DownloadAnswer(Answer):
-    """A signed address of the object, for a while."""
-
-    url: str
-    file_name: str
-    file_size: int
-    expires_at: Timestamp
 
 
 @get(
@@ -152,15 +140,20 @@ def _summary(row: Upload) -> UploadSummary:
     summary="Read the manifest",
     tags=["uploads"],
     responses={
-        **documented(UploadNotFoundError),
+        **documented(UploadNotFoundError, DownloadBlockedError),
         200: also(dict[str, Any], "The manifest, or what is known of it."),
     },
 )
 async def manifest(
+    *,
     upload_id: FromPath[str],
     request: Request[Any, Any, Any],
     owner: NamedDependency[Owner],
     stores: NamedDependency[Stores],
+    of: Annotated[
+        Literal["upload", "download"],
+        QueryParameter(description="`download`: of what a download gives, perhaps redacted."),
+    ] = "upload",
 ) -> Response[bytes]:
     """Read the manifest (format: `manifests/FORMAT.md`).
 
@@ -170,10 +163,21 @@ async def manifest(
     wanted = known_upload(upload_id, owner)
     async with stores.pool.connection() as conn:
         upload = await uploads.read(conn, wanted, owner)
+        own_jobs = await job_rows.of_upload(conn, wanted) if of == "download" else []
     as_text = request.accept.best_match(["application/json", "text/plain"]) == "text/plain"
-    body = await _manifest_body(stores, upload, as_text=as_text)
+    copy = fetched(upload, own_jobs) if upload.phase is Phase.COMPLETED else None
+    if copy is not None and copy.is_redacted:
+        body = await _manifest_beside(stores, copy.key, as_text=as_text)
+    else:
+        body = await _manifest_body(stores, upload, as_text=as_text)
     media_type = "text/plain" if as_text else "application/json"
     return Response(body, media_type=media_type)
+
+
+async def _manifest_beside(stores: Stores, key: str, *, as_text: bool) -> bytes:
+    """Read the manifest that lies beside an artifact."""
+    body = await stores.bucket.read(manifest_key(key), first=0, length=manifests.MAX_MANIFEST_BYTES)
+    return manifests.sha256sum_lines(manifests.parse(body)).encode() if as_text else body
 
 
 async def _manifest_body(stores: Stores, upload: Upload, *, as_text: bool) -> bytes:
@@ -223,51 +227,4 @@ async def jobs(
     return JobsAnswer(upload_id=upload_id, jobs=[JobDetail.of(job) for job in found])
 
 
-@get(
-    "/api/uploads/{upload_id:str}/download",
-    **guarded(Action.READ, RouteClass.READ),
-    operation_id="downloadUpload",
-    summary="Download the object",
-    tags=["uploads"],
-    status_code=307,
-    responses={
-        **documented(UploadNotFoundError, WrongPhaseError, ClockOffError),
-        200: also(DownloadAnswer, "The address, where JSON was asked for."),
-    },
-)
-async def download(
-    *,
-    upload_id: FromPath[str],
-    request: Request[Any, Any, Any],
-    caller: NamedDependency[Caller],
-    owner: NamedDependency[Owner],
-    stores: NamedDependency[Stores],
-    settings: NamedDependency[Settings],
-) -> Response[DownloadAnswer | None]:
-    """Redirect to a signed GET of the object under its original name.
-
-    With `Accept: application/json` answer the address instead. Refused before COMPLETED.
-    """
-    wanted = known_upload(upload_id, owner)
-    async with stores.pool.connection() as conn:
-        upload = await uploads.read(conn, wanted, owner)
-        if upload.phase is not Phase.COMPLETED:
-            raise WrongPhaseError(phase=upload.phase, event="download", reason=upload.reason)
-        await audit.of_upload(conn, "upload.downloaded", upload, actor=caller.actor)
-    lifetime = min(DOWNLOAD_LIFETIME, timedelta(seconds=settings.url_lifetime_seconds))
-    signed = await stores.bucket.presign_get(
-        upload.object_key, file_name=upload.file_name, lifetime=lifetime
-    )
-    headers = {"Cache-Control": "no-store"}
-    if "application/json" in request.headers.get("accept", ""):
-        answer = DownloadAnswer(
-            url=signed.url,
-            file_name=upload.file_name,
-            file_size=upload.size_bytes,
-            expires_at=stamp(signed.expires_at),
-        )
-        return Response(answer, status_code=200, headers=headers)
-    return Response(None, status_code=307, headers={**headers, "Location": signed.url})
-
-
-ROUTES: Final = (list_uploads, manifest, jobs, download)
+ROUTES: Final = (list_uploads, manifest, jobs)

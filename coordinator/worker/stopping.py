@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ async def work_until_told(
     go_round: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
     *,
     concurrency: int,
+    queues: Sequence[str] | None = None,
     finish_seconds: float = FINISH_SECONDS,
 ) -> None:
     """Work and go round until SIGTERM or SIGINT, then finish for ``finish_seconds`` at most.
@@ -64,6 +65,7 @@ async def work_until_told(
 
     worker = Worker(
         app,
+        queues=queues,
         concurrency=concurrency,
         fetch_job_polling_interval=2.0,
         install_signal_handlers=False,

@@ -19,6 +19,7 @@ from coordinator.adapters.s3_clock import S3Clock
 from coordinator.adapters.stores import Stores, open_stores
 from coordinator.cli.keys import create_key
 from coordinator.domain.errors import ClockOffError
+from coordinator.domain.kinds import Kind
 from coordinator.operations.expire_uploads import expire_uploads
 from coordinator.operations.take_over_uploads import take_over_uploads
 from coordinator.settings import Settings
@@ -128,7 +129,7 @@ async def test_a_retry_waits_its_seconds_whatever_the_host_believes(
     """Procrastinate adds the wait to the host's clock and compares with the database's."""
     with _clock_off(off):
         async with transaction(stores.pool) as tx:
-            await queue.enqueue_job(tx, uuid4(), delay=timedelta(seconds=20))
+            await queue.enqueue_job(tx, uuid4(), Kind.SCAN_PII, delay=timedelta(seconds=20))
 
     [entry] = await rows(
         stores.pool, "SELECT scheduled_at - clock_timestamp() AS wait FROM procrastinate_jobs"

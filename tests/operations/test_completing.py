@@ -10,7 +10,8 @@ import pytest
 import manifests
 from coordinator.adapters.stores import Stores
 from coordinator.domain import ids
-from coordinator.domain.jobs import Kind, job_id
+from coordinator.domain.jobs import job_id
+from coordinator.domain.kinds import Kind
 from coordinator.domain.names import manifest_key
 from coordinator.domain.phases import Phase
 from coordinator.settings import Settings

@@ -10,7 +10,8 @@ from psycopg import sql
 
 from coordinator import points
 from coordinator.adapters.stores import Stores
-from coordinator.domain.jobs import Kind, job_id
+from coordinator.domain.jobs import job_id
+from coordinator.domain.kinds import Kind
 from coordinator.embedded import Addresses
 from coordinator.settings import Settings
 from coordinator.worker.run_job import run_job

@@ -9,7 +9,8 @@ import pytest
 from coordinator.adapters import jobs
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
-from coordinator.domain.jobs import Kind, job_id
+from coordinator.domain.jobs import State, job_id
+from coordinator.domain.kinds import Kind
 from coordinator.settings import Settings
 from coordinator.worker.run_job import run_job
 from tests.builders import complete, rows, send_all, uuid_of
@@ -69,7 +70,7 @@ async def test_a_fenced_attempt_cannot_write(
     async with transaction(stores.pool) as tx:
         written = [
             await jobs.succeed(tx, stale, {"stale": True}),
-            await jobs.fail(tx, stale, "Stale", final=True),
+            await jobs.fail(tx, stale, "Stale", to=State.FAILED),
         ]
 
     assert (written, stale.attempt, before["attempt"]) == ([False, False], 1, 2)

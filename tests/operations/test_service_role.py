@@ -19,7 +19,8 @@ from coordinator.adapters.migrations.grants import OwnerAsServiceRoleError
 from coordinator.adapters.stores import Stores
 from coordinator.domain.access import Role, Scope
 from coordinator.domain.examination import Result
-from coordinator.domain.jobs import Kind, job_id
+from coordinator.domain.jobs import job_id
+from coordinator.domain.kinds import Kind
 from coordinator.embedded import Addresses
 from coordinator.operations.chain_audit import chain_audit
 from coordinator.operations.erase import erase

@@ -116,7 +116,9 @@ async def _ask(things: Things, operation: Operation, who: Who, whose: Whose | No
     thing = None if whose is None else await things.thing(probe, whose)
     client = await things.client(who, probe)
     method, path = operation.route
-    answer = await client.request(method, _fill(path, thing), json=_body(probe, thing))
+    answer = await client.request(
+        method, _fill(path, thing), json=_body(probe, thing), params=probe.query
+    )
     if answer.status_code in _ALLOWED:
         return Cell(operation, who, whose, "yes", None)
     assert answer.status_code in _REFUSED, (operation.route, who, whose, answer.text)
@@ -126,7 +128,8 @@ async def _ask(things: Things, operation: Operation, who: Who, whose: Whose | No
 
 def _fill(path: str, thing: str | None) -> str:
     start, brace, rest = path.partition("{")
-    return path if not brace else f"{start}{thing}{rest.partition('}')[2]}"
+    filled = path if not brace else f"{start}{thing}{rest.partition('}')[2]}"
+    return filled.replace("{sink}", "hook")
 
 
 def _body(probe: Probe, thing: str | None) -> dict[str, Any] | None:

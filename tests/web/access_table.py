@@ -46,6 +46,7 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "renew": "ot-----",
     "count": "otttt" + "t-",
     "retry": "---tt" + "t-",
+    "call-back": "-------",  # a trainer, who is none of these
     "administer": "----tt-",
     "govern": "-----t-",
 }
@@ -78,9 +79,10 @@ class Thing(StrEnum):
     JOB = "job"
     KEY = "key"
     ERASURE = "erasure"
+    DELIVERY = "delivery"  # dead, of an event to the sink "hook"
 
 
-OF_TENANT: Final = frozenset({Thing.KEY, Thing.ERASURE})
+OF_TENANT: Final = frozenset({Thing.KEY, Thing.ERASURE, Thing.DELIVERY})
 
 
 class Probe(NamedTuple):
@@ -95,6 +97,7 @@ class Probe(NamedTuple):
     body: Mapping[str, Any] | None = None
     uses_up: bool = False
     takes_all: bool = False
+    query: Mapping[str, str] | None = None
 
 
 _FILE: Final = {"fileName": "a.csv", "fileSize": 3, "fileType": "text/csv"}
@@ -116,11 +119,20 @@ PROBES: Final[Mapping[tuple[str, str], Probe]] = {
     ("get", "/api/uploads/{upload_id}/manifest"): Probe("read", Thing.UPLOAD),
     ("get", "/api/uploads/{upload_id}/jobs"): Probe("read", Thing.UPLOAD),
     ("get", "/api/uploads/{upload_id}/download"): Probe("read", Thing.UPLOAD),
+    ("get", "/api/uploads/{upload_id}/artifacts"): Probe("read", Thing.UPLOAD),
+    ("post", "/api/uploads/{upload_id}/jobs"): Probe("retry", Thing.UPLOAD, {"kind": "scan_pii"}),
+    ("get", "/api/jobs"): Probe("read"),
+    ("get", "/api/jobs/{job_id}"): Probe("read", Thing.JOB),
+    ("post", "/api/jobs/{job_id}/cancel"): Probe("retry", Thing.JOB),
     ("get", "/api/uploads/{upload_id}/events"): Probe("watch", Thing.ENDED),
     ("post", "/api/uploads/{upload_id}/token"): Probe("renew", Thing.UPLOAD),
     ("put", "/api/uploads/{upload_id}/hold"): Probe("administer", Thing.UPLOAD, {"case": "A-1"}),
     ("delete", "/api/uploads/{upload_id}/hold"): Probe("administer", Thing.UPLOAD),
     ("post", "/api/jobs/{job_id}/retry"): Probe("retry", Thing.JOB),
+    ("post", "/api/jobs/{job_id}/callback"): Probe("call-back", Thing.JOB, {"status": "running"}),
+    ("get", "/api/search"): Probe("read", query={"q": "a question"}),
+    ("get", "/api/datasets"): Probe("read"),
+    ("get", "/api/datasets/{upload_id}/card"): Probe("read", Thing.UPLOAD),
     ("get", "/api/stats"): Probe("count"),
     ("get", "/api/audit"): Probe("administer"),
     ("post", "/api/keys"): Probe("administer", body=_KEY),
@@ -134,6 +146,8 @@ PROBES: Final[Mapping[tuple[str, str], Probe]] = {
         "administer", body={"rules": [{"purpose": "*", "afterDays": 365, "action": "delete"}]}
     ),
     ("get", "/api/retention/preview"): Probe("administer"),
+    ("get", "/api/deliveries"): Probe("retry"),
+    ("post", "/api/deliveries/{event_id}/{sink}/retry"): Probe("retry", Thing.DELIVERY),
     ("post", "/api/erasures"): Probe(
         "administer", Thing.UPLOAD, {"uploadId": HERE, "dryRun": True}, takes_all=True
     ),

@@ -12,6 +12,7 @@ from coordinator.web import auth
 from tests.conftest import MakeKey, client_of
 from tests.web.access_matrix import Things, drawn, operations_of, run, told_apart
 from tests.web.access_table import PROBES, Thing, Who, Whose
+from tests.web.deliveries import a_delivery
 from tests.web.driving import NO_UPLOAD, a_file, completed
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
@@ -22,6 +23,7 @@ _NOBODYS = {
     Thing.JOB: "job_00000000000000000000000001",
     Thing.KEY: "ck_aaaaaaaaaaaaa",
     Thing.ERASURE: "ers_00000000000000000000000001",
+    Thing.DELIVERY: "evt_00000000000000000000000001",
 }
 _ROLES: dict[Who, tuple[tuple[Role, ...], tuple[Scope, ...]]] = {
     Who.UPLOADER: ((Role.UPLOADER,), ()),
@@ -54,6 +56,9 @@ async def things(
         async with client_of(app, owners[whose]) as owner:
             if thing is Thing.JOB:
                 return await _a_job(owner, s3_http)
+            if thing is Thing.DELIVERY:
+                of = f"not-{tenant}" if whose is Whose.STRANGERS else tenant
+                return await a_delivery(app.state.stores.pool, of)
             if thing in {Thing.KEY, Thing.ERASURE}:
                 return await _of_a_tenant(owner, thing)
             made, tokens[made] = await _an_upload(owner, is_ended=thing is Thing.ENDED)

@@ -15,6 +15,7 @@ from coordinator.domain.access import Scope
 from coordinator.domain.errors import (
     UploadNotFoundError,
 )
+from coordinator.domain.jobs import State
 from coordinator.operations.erase import erase
 from coordinator.operations.open_multipart import open_multipart
 from coordinator.operations.verify_object import verify_object
@@ -191,7 +192,7 @@ async def test_a_job_that_runs_meanwhile_writes_nothing(
     async with stores.pool.connection() as conn:
         written = [
             await jobs.succeed(conn, job, {"rows": 1}),
-            await jobs.fail(conn, job, "Late", final=False),
+            await jobs.fail(conn, job, "Late", to=State.QUEUED),
         ]
     assert written == [False, False]
     left = "SELECT status::text, args, lock FROM procrastinate_jobs WHERE id = %s"

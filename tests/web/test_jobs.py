@@ -12,13 +12,16 @@ from litestar import Litestar
 from coordinator.adapters.stores import Stores
 from coordinator.domain import ids
 from coordinator.domain.access import Role
+from coordinator.domain.attempts import attempts_of
 from coordinator.domain.errors import JobNotFailedError, JobNotFoundError, RoleMissingError
-from coordinator.domain.jobs import MAX_ATTEMPTS
+from coordinator.domain.kinds import Kind
 from coordinator.settings import Settings
 from coordinator.worker.run_job import run_job
 from tests.builders import rows
 from tests.conftest import MakeKey, client_of
 from tests.web.driving import completed, problem
+
+MAX_ATTEMPTS = attempts_of(Kind.GENERATE_METADATA).most
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
 
@@ -91,14 +94,23 @@ async def test_a_failed_job_runs_once_more_and_succeeds(
     await run_job(stores, settings, _number(failed))
 
     assert answer.status_code == 202, answer.text
-    assert answer.json() == {
+    told = answer.json()
+    times = [told.pop(name) for name in ("createdAt", "startedAt", "finishedAt")]
+    assert told == {
         "jobId": failed,
+        "uploadId": upload_id,
         "kind": "generate_metadata",
+        "parameters": {},
+        "needs": [],
         "status": "queued",
         "attempt": MAX_ATTEMPTS,
+        "progress": None,
         "result": None,
         "errorCode": "OSError",
+        "blocks": None,
+        "isCancelling": False,
     }
+    assert [time is None for time in times] == [False, False, True]
     assert await _entries(stores, failed) == entries + 1
     assert queued == "initiated"
     job = await _job(client, upload_id)
