@@ -71,11 +71,16 @@ class Local(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def running_locally(home: Path, *, traces: Mapping[str, str] | None = None) -> Iterator[Local]:
+def running_locally(
+    home: Path,
+    *,
+    traces: Mapping[str, str] | None = None,
+    changes: Mapping[str, str] | None = None,
+) -> Iterator[Local]:
     """Run everything with its data under ``home`` until the block ends.
 
     ``traces`` are the variables by which service and worker send their spans, in place of the
-    user's own.
+    user's own; ``changes`` are settings of both, on top of the user's own.
     ``run.env`` is written once everything answers, and is gone when the block has ended.
 
     Raises:
@@ -90,7 +95,7 @@ def running_locally(home: Path, *, traces: Mapping[str, str] | None = None) -> I
         # Service and worker run as a role that cannot change what was noted in the audit.
         owner_url = servers.addresses.database_url
         asyncio.run(migrate(owner_url, service_role=SERVICE_ROLE, password=kept.database_password))
-        environ = _environ(servers.addresses, kept)
+        environ = _environ(servers.addresses, kept, changes or {})
         settings = settings_module.read(environ)
         if kept.api_key is None or kept.api_key_roles != _ROLES:
             key = create_key(
@@ -142,13 +147,14 @@ def _free_port(wished: int, *, not_this: int | None = None) -> int:
     return found
 
 
-def _environ(addresses: Addresses, kept: _Kept) -> dict[str, str]:
+def _environ(addresses: Addresses, kept: _Kept, changes: Mapping[str, str]) -> dict[str, str]:
     """Compose the settings; what the user set on top of them (log level, limits) stays."""
     own = {
         name: value for name, value in os.environ.items() if name.startswith(settings_module.PREFIX)
     }
     return {
         **own,
+        **changes,
         "COORDINATOR_DATABASE_URL": _as_service(addresses.database_url, kept.database_password),
         "COORDINATOR_REDIS_URL": addresses.redis_url,
         "COORDINATOR_S3_ENDPOINT": addresses.s3_endpoint,

@@ -16,10 +16,13 @@ from psycopg.rows import DictRow, dict_row
 
 from coordinator import redaction
 from coordinator import settings as settings_module
+from coordinator.adapters.embedders import read_embedder, secrets_of
 from coordinator.adapters.issuers import read_issuers
 from coordinator.adapters.migrations import pending
 from coordinator.adapters.probing import ProbeRefusedError
+from coordinator.adapters.sinks import sinks_of
 from coordinator.adapters.stores import bucket_options, open_stores
+from coordinator.adapters.trainers import read_trainers
 from coordinator.domain.capabilities import MEANINGS, Capabilities, Check, named
 from coordinator.domain.errors import CoordinatorError
 from coordinator.operations.claim_prefix import PrefixTakenError, claim_prefix
@@ -42,10 +45,15 @@ def read_settings() -> Settings:
         settings = settings_module.read(os.environ)
         accepted_weaknesses(settings)
         issuers = read_issuers(settings.issuers)
+        embedder = read_embedder(settings.embeddings)
+        sinks = sinks_of(settings)
+        trainers = read_trainers(settings)
         rules_of(settings)
     except SettingsError as exc:
         raise click.UsageError(str(exc)) from exc
-    shared = {each.secret for each in issuers if each.secret}
+    shared = {each.secret for each in issuers if each.secret} | secrets_of(embedder)
+    shared |= {secret for sink in sinks.all for secret in sink.confidential}
+    shared |= {secret for trainer in trainers for secret in trainer.confidential}
     redaction.remember(settings.confidential | redaction.known_in(os.environ) | shared)
     configure_logs(settings.log_level)
     if region := os.environ.get("AWS_REGION"):

@@ -38,6 +38,7 @@ from coordinator.sdk.errors import (
 from coordinator.sdk.events import Event, PhaseChanged
 from coordinator.sdk.handle import Handle
 from coordinator.sdk.progress import Listener, Progress, Stage
+from coordinator.sdk.searching import Dataset, Hit
 
 __all__ = [
     "AsyncClient",
@@ -46,10 +47,12 @@ __all__ = [
     "ClientError",
     "Completed",
     "ConfigurationError",
+    "Dataset",
     "Event",
     "FileChangedError",
     "HandedOut",
     "Handle",
+    "Hit",
     "Job",
     "Listed",
     "Listener",

@@ -4,7 +4,7 @@ Rule: members that are not named here are ignored, because the API only grows.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -67,6 +67,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str
 
 
+_UNDER_WAY: Final = frozenset({"waiting", "queued", "running"})
+
+
 class Pipeline(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The AI jobs of an upload and where they stand together."""
 
@@ -77,8 +80,8 @@ class Pipeline(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     @property
     def has_ended(self) -> bool:
         """No job will do anything more. One that failed ends the pipeline, but not its siblings."""
-        is_over = self.status in {"succeeded", "failed", "none"}
-        return is_over and not any(job.status in {"queued", "running"} for job in self.jobs)
+        is_over = self.status in {"succeeded", "failed", "cancelled", "none"}
+        return is_over and not any(job.status in _UNDER_WAY for job in self.jobs)
 
 
 class Progressed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -6,7 +6,7 @@ Rule: nothing is decided here. A cancelled call stops its thread; the upload can
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -15,6 +15,7 @@ from coordinator.sdk.answers import HandedOut, Listed, Status, UploadToken
 from coordinator.sdk.client import Client
 from coordinator.sdk.events import Event
 from coordinator.sdk.handle import Handle
+from coordinator.sdk.searching import Dataset, Hit
 from manifests import Manifest, Verdict
 
 T = TypeVar("T")
@@ -100,6 +101,22 @@ class AsyncClient:
         uploads = self._client.list(phase=phase)
         while (each := await asyncio.to_thread(next, uploads, None)) is not None:
             yield each
+
+    async def search(
+        self, query: str, *, upload_id: str | None = None, limit: int = 10
+    ) -> Sequence[Hit]:
+        """Return the rows that mean what ``query`` says; see ``Client.search``."""
+        return await asyncio.to_thread(self._client.search, query, upload_id=upload_id, limit=limit)
+
+    async def datasets(self) -> AsyncIterator[Dataset]:
+        """Yield the uploads that have a card, newest first."""
+        found = self._client.datasets()
+        while (each := await asyncio.to_thread(next, found, None)) is not None:
+            yield each
+
+    async def card(self, upload_id: str) -> dict[str, Any]:
+        """Return a data set's card; see ``Client.card``."""
+        return await asyncio.to_thread(self._client.card, upload_id)
 
     async def manifest(self, upload_id: str) -> Manifest:
         """Return the manifest of a completed upload."""

@@ -3,7 +3,7 @@
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -16,6 +16,7 @@ from coordinator.sdk.events import Event, follow
 from coordinator.sdk.handle import Handle
 from coordinator.sdk.progress import Listener
 from coordinator.sdk.resume import wish
+from coordinator.sdk.searching import Dataset, Hit, card, datasets, search
 from coordinator.sdk.service import Service
 from coordinator.sdk.store import Store
 from coordinator.sdk.uploading import Uploading, Wish, guess_type
@@ -188,6 +189,28 @@ class Client:
             if cursor is None:
                 return
 
+    def search(self, query: str, *, upload_id: str | None = None, limit: int = 10) -> Sequence[Hit]:
+        """Return the rows of indexed uploads that mean what ``query`` says, the nearest first.
+
+        Raises:
+            ProblemError: nothing is indexed there (``search-not-available``).
+
+        """
+        return search(self._service, query, upload_id=upload_id, limit=limit)
+
+    def datasets(self) -> Iterator[Dataset]:
+        """Yield the uploads that have a card, newest first."""
+        return datasets(self._service)
+
+    def card(self, upload_id: str) -> dict[str, Any]:
+        """Return a data set's card, in the vocabulary of Croissant.
+
+        Raises:
+            ProblemError: it has none (``no-card``), or there is no such upload.
+
+        """
+        return card(self._service, upload_id)
+
     def manifest(self, upload_id: str) -> Manifest:
         """Return the manifest of a completed upload."""
         return read_manifest(self._service, upload_id)
@@ -202,7 +225,8 @@ class Client:
     ) -> Path:
         """Write a completed upload to ``path`` and return where it is.
 
-        The bytes are checked against the manifest before the file gets its name. Without a
+        Where the upload asked for that, it is the copy without personal data. The bytes are
+        checked against the manifest before the file gets its name. Without a
         ``path`` that is the name it was uploaded under, in the current folder, and an existing
         file is not replaced; a folder as ``path`` is meant in the same way.
 
@@ -213,7 +237,7 @@ class Client:
         """
         stop = stop or threading.Event()
         service = self._service.bound_to(stop)
-        manifest = read_manifest(service, upload_id)
+        manifest = read_manifest(service, upload_id, of="download")
         target = Path("." if path is None else path)
         if target.is_dir():
             target = target / local_name(manifest)

@@ -30,15 +30,15 @@ _PATIENCE_S: Final = 120.0
 _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
 
 
-def read_manifest(service: Service, upload_id: str) -> Manifest:
-    """Return the manifest of a completed upload.
+def read_manifest(service: Service, upload_id: str, *, of: str = "upload") -> Manifest:
+    """Return the manifest of a completed upload, or with ``of="download"`` of what it gives.
 
     Raises:
         UnexpectedAnswerError: it is not completed, or no manifest was answered.
 
     """
     try:
-        return parse(service.manifest(upload_id))
+        return parse(service.manifest(upload_id, of=of))
     except ManifestError as exc:
         raise UnexpectedAnswerError(
             f"{upload_id} has no whole manifest; is it completed? ({exc.detail})"

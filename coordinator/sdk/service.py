@@ -91,7 +91,7 @@ class Service:
 
     def renew_token(self, upload_id: str) -> answers.UploadToken:
         """Return another token for an upload that is open."""
-        path = f"/api/uploads/{_segment(upload_id)}/token"
+        path = f"/api/uploads/{segment(upload_id)}/token"
         return _read(self._call("POST", path), answers.UploadToken)
 
     def sign(
@@ -134,7 +134,7 @@ class Service:
     def status(self, upload_id: str, *, verify: bool = False) -> answers.Status:
         """Return what the service knows; ``verify`` has it ask S3 first."""
         params = {"verify": "true"} if verify else {}
-        path = f"/api/upload/status/{_segment(upload_id)}"
+        path = f"/api/upload/status/{segment(upload_id)}"
         return _read(self._call("GET", path, params=params), answers.Status)
 
     def page(self, cursor: str | None, filters: Mapping[str, str]) -> answers.Page:
@@ -142,18 +142,22 @@ class Service:
         params = dict(filters) | ({"cursor": cursor} if cursor else {})
         return _read(self._call("GET", "/api/uploads", params=params), answers.Page)
 
-    def manifest(self, upload_id: str) -> bytes:
-        """Return the manifest's JSON, or of an open upload the digests fixed so far."""
-        return self._call("GET", f"/api/uploads/{_segment(upload_id)}/manifest").content
+    def manifest(self, upload_id: str, *, of: str = "upload") -> bytes:
+        """Return the manifest's JSON, or of an open upload the digests fixed so far.
+
+        ``of="download"``: of what a download gives, which may be a redacted copy.
+        """
+        path = f"/api/uploads/{segment(upload_id)}/manifest"
+        return self._call("GET", path, params={"of": of}).content
 
     def download_url(self, upload_id: str) -> str:
         """Return a presigned address of the object."""
-        answer = self._call("GET", f"/api/uploads/{_segment(upload_id)}/download")
+        answer = self._call("GET", f"/api/uploads/{segment(upload_id)}/download")
         return _read(answer, answers.Signed).url
 
     def abort(self, upload_id: str) -> bool:
         """Give an upload up; False while that is still under way."""
-        answer = self._call("DELETE", f"/api/uploads/{_segment(upload_id)}")
+        answer = self._call("DELETE", f"/api/uploads/{segment(upload_id)}")
         return answer.status_code != httpx.codes.ACCEPTED
 
     def ask(
@@ -169,13 +173,19 @@ class Service:
         encoded = None if body is None else msgspec.json.encode(body)
         return self._call(method, path, body=encoded, params=params, headers=headers)
 
+    def read(
+        self, method: str, path: str, kind: type[T], *, params: Mapping[str, str] | None = None
+    ) -> T:
+        """Send what no other method is for, and read the answer. ``path`` must be safe."""
+        return _read(self._call(method, path, params=params), kind)
+
     @contextmanager
     def events(self, upload_id: str, last: str | None) -> Iterator[Iterator[str] | None]:
         """Open the stream of events after ``last``, line by line; ``None``: no more will come.
 
         Tried once: whoever reads must be able to go on from anywhere, so it begins anew there, too.
         """
-        path = f"/api/uploads/{_segment(upload_id)}/events"
+        path = f"/api/uploads/{segment(upload_id)}/events"
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last} if last else {})
         timeout = httpx.Timeout(_SILENCE_S, connect=10.0)
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
@@ -283,7 +293,8 @@ def is_plain_id(text: str) -> bool:
     return text.isascii() and text.replace("_", "").isalnum()
 
 
-def _segment(upload_id: str) -> str:
+def segment(upload_id: str) -> str:
+    """Return an id as part of a path; what is none is nobody's."""
     if not is_plain_id(upload_id):
         raise ProblemError(
             code="upload-not-found", status=404, detail="There is no upload with this id."

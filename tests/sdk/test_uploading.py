@@ -45,7 +45,7 @@ def test_waiting_ends_when_the_jobs_have_ended(client: Client, tmp_path: Path) -
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": 1}\n{"a": 2}\n')
 
-    status = client.upload(path, "training").wait(timeout=60)
+    status = client.upload(path, "archive").wait(timeout=60)
 
     assert status.status == "COMPLETED"
     assert status.ai_pipeline is not None
