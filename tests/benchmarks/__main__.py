@@ -12,7 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks import bench_ledger, bench_signing, bench_upload, bench_urls
+from tests.benchmarks import (
+    bench_ledger,
+    bench_metadata,
+    bench_pii,
+    bench_processes,
+    bench_signing,
+    bench_upload,
+    bench_urls,
+    bench_validate,
+)
 from tests.benchmarks.measuring import Row, table
 
 BENCHMARKS: Final[dict[str, Callable[[], list[Row]]]] = {
@@ -20,6 +29,10 @@ BENCHMARKS: Final[dict[str, Callable[[], list[Row]]]] = {
     "urls": bench_urls.measure,
     "ledger": bench_ledger.measure,
     "upload": bench_upload.measure,
+    "validate": bench_validate.measure,
+    "pii": bench_pii.measure,
+    "metadata": bench_metadata.measure,
+    "processes": bench_processes.measure,
 }
 
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"

@@ -100,6 +100,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class ArtifactRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of ``artifacts``."""
+
+    key: str
+    size_bytes: int
+    sha256: str
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True):
     """What the client means: the bytes of its file, by their digests."""
 
@@ -120,6 +128,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     uploads: tuple[UploadRow, ...] = ()
     jobs: tuple[JobRow, ...] = ()
     manifests: Mapping[str, ManifestRow] = {}
+    artifacts: tuple[ArtifactRow, ...] = ()
     audit: tuple[tuple[str, str], ...] = ()  # upload, action
     queue: tuple[str, ...] = ()  # tasks that wait or are held
     objects: Mapping[str, Seen] = {}

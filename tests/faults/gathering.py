@@ -14,9 +14,10 @@ from redis import Redis
 import manifests
 from coordinator.adapters.bucket import TOKEN
 from coordinator.domain import ids
-from coordinator.domain.jobs import pipeline_of
 from coordinator.domain.names import marker_key
+from coordinator.domain.pipelines import plan_jobs
 from tests.faults.evidence import (
+    ArtifactRow,
     Change,
     Evidence,
     File,
@@ -73,6 +74,9 @@ SELECT id::text, upload_id::text AS upload, kind, state, result IS NOT NULL AS h
 _MANIFESTS: Final = """
 SELECT upload_id::text AS upload, digests, root, encode(sha256, 'hex') AS sha256 FROM manifests
 """
+_ARTIFACTS: Final = """
+SELECT object_key AS key, size_bytes, encode(sha256, 'hex') AS sha256 FROM artifacts
+"""
 _AUDIT: Final = """
 SELECT upload_id::text AS upload, action FROM audit WHERE upload_id IS NOT NULL ORDER BY id
 """
@@ -110,13 +114,14 @@ def gather(
             uploads=tuple(_upload(row) for row in rows(_UPLOADS)),
             jobs=tuple(msgspec.convert(row, JobRow) for row in rows(_JOBS)),
             manifests={row["upload"]: _manifest(row) for row in rows(_MANIFESTS)},
+            artifacts=tuple(msgspec.convert(row, ArtifactRow) for row in rows(_ARTIFACTS)),
             audit=tuple((row["upload"], row["action"]) for row in rows(_AUDIT)),
             queue=tuple(row["task"] for row in rows(_QUEUE)),
             objects=objects,
             manifest_objects=documents,
             multiparts=multiparts(s3, bucket, prefix),
             redis_keys=tuple(str(key) for key in redis.keys("*")),
-            kinds=tuple(pipeline_of({})),
+            kinds=tuple(each.kind for each in plan_jobs({})),
         )
 
 

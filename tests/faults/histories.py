@@ -235,10 +235,21 @@ def _no_orphans(evidence: Evidence) -> Iterator[str]:
             yield f"a multipart that no upload names is left at {key}"
     known = {row.object_key for row in evidence.uploads}
     known |= {line.key for line in evidence.lines if line.word == "did"}
+    known |= {row.key for row in evidence.artifacts}
     known |= {manifest_key(key) for key in known}
     for key in (*evidence.objects, *evidence.manifest_objects):
         if key not in known:
             yield f"an object that no upload names is left at {key}"
+
+
+def _artifacts_are_there(evidence: Evidence) -> Iterator[str]:
+    """What a row names is in the bucket as its job made it, with its manifest."""
+    for row in evidence.artifacts:
+        seen = evidence.objects.get(row.key)
+        if seen is None or (seen.size_bytes, seen.sha256) != (row.size_bytes, row.sha256):
+            yield f"{row.key} is not what its job made"
+        if manifest_key(row.key) not in evidence.manifest_objects:
+            yield f"{row.key} has no manifest"
 
 
 def _foreign_objects_stay(evidence: Evidence) -> Iterator[str]:
@@ -294,6 +305,7 @@ RULES: Final[Mapping[str, Callable[[Evidence], Iterator[str]]]] = {
     "destroyed": _objects_are_never_destroyed,
     "stuck": _nothing_is_stuck,
     "orphans": _no_orphans,
+    "artifacts": _artifacts_are_there,
     "foreign": _foreign_objects_stay,
     "redis": _ledgers_are_dropped,
     "lease": _one_complete_a_lease,

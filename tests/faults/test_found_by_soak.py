@@ -10,7 +10,8 @@ import pytest
 from coordinator.adapters import queue
 from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
-from coordinator.domain.jobs import Kind, job_id
+from coordinator.domain.jobs import job_id
+from coordinator.domain.kinds import Kind
 from coordinator.domain.phases import Phase
 from coordinator.settings import Settings
 from coordinator.worker import run as worker

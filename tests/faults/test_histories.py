@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from tests.faults.evidence import (
+    ArtifactRow,
     Change,
     Evidence,
     File,
@@ -107,6 +108,19 @@ def _seen(**changes: Any) -> dict[str, Seen]:
     return {"p/f": msgspec.structs.replace(_SEEN, **changes)}
 
 
+def _made(**changes: Any) -> tuple[ArtifactRow, ...]:
+    made = ArtifactRow(key="p/a", size_bytes=_SEEN.size_bytes, sha256=_SEEN.sha256)
+    return (msgspec.structs.replace(made, **changes),)
+
+
+_MADE: Final = _with(
+    _COMPLETED,
+    artifacts=_made(),
+    objects={**_COMPLETED.objects, "p/a": _SEEN},
+    manifest_objects={**_COMPLETED.manifest_objects, "p/a.manifest.json": _KEPT},
+)
+
+
 def _broken(rule: str, whole: Evidence, **changes: Any) -> Any:
     return pytest.param(_with(whole, **changes), rule, id=f"{rule}-{'-'.join(changes)}")
 
@@ -171,6 +185,10 @@ _BROKEN: Final = [
     ),
     _broken("stuck", _COMPLETED, uploads=_row(phase="UPLOADING")),
     _broken("stuck", _COMPLETED, queue=("run_job (todo)",)),
+    _broken("artifacts", _COMPLETED, artifacts=_made(key="p/other")),
+    _broken("artifacts", _MADE, objects=_seen()),
+    _broken("artifacts", _MADE, artifacts=_made(sha256="cd")),
+    _broken("artifacts", _MADE, manifest_objects=_COMPLETED.manifest_objects),
     _broken("orphans", _COMPLETED, multiparts=(("p/f", "m"),)),
     _broken("orphans", _COMPLETED, objects={**_seen(), "p/other": _SEEN}),
     _broken("foreign", _COMPLETED, lines=(_line(7, "did", "found-foreign-gone", key="p/f"),)),
@@ -187,7 +205,7 @@ _BROKEN: Final = [
 ]
 
 
-@pytest.mark.parametrize("whole", [_COMPLETED, _FAILED])
+@pytest.mark.parametrize("whole", [_COMPLETED, _FAILED, _MADE])
 def test_a_whole_history_is_accepted(whole: Evidence) -> None:
     """Else the tests below would show nothing."""
     assert check(whole) == []
