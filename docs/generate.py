@@ -23,9 +23,11 @@ from coordinator.domain import errors
 from coordinator.domain.access import GRANTABLE, NEEDS_SCOPE, RIGHTS, Reach, Role, Scope
 from coordinator.domain.access import Action as Doing
 from coordinator.domain.capabilities import ESSENTIAL, MEANINGS, Check
-from coordinator.domain.jobs import PIPELINES, Kind, PipelineStatus, State
+from coordinator.domain.jobs import PipelineStatus, State
+from coordinator.domain.kinds import Kind
 from coordinator.domain.permissions import NEEDS, Action
 from coordinator.domain.phases import TRANSITIONS, Phase, Reason
+from coordinator.domain.pipelines import PIPELINES, Step
 from coordinator.settings import PREFIX, Settings
 from coordinator.web.problems import HTTP_CODES, STATUS
 
@@ -75,7 +77,7 @@ def phases_page() -> str:
     finals = [phase for phase in Phase if not any(phase == before for before, _ in TRANSITIONS)]
     kinds = [(f"`{kind}`", _job_summary(kind)) for kind in Kind]
     pipelines = [
-        (f"`{purpose}`", ", ".join(f"`{kind}`" for kind in chosen))
+        (f"`{purpose}`", ", ".join(_step(step) for step in chosen))
         for purpose, chosen in sorted(PIPELINES.items())
     ]
     summed_up = ", ".join(f"`{status}`" for status in PipelineStatus)
@@ -168,7 +170,7 @@ def roles_page() -> str:
                 routes.setdefault(action, []).append(f"`{method.upper()} {path}`")
     meanings = dict(_explained(Doing))
     words = {Reach.ONE: "the token's", Reach.OWN: "own", Reach.TENANT: "the tenant's"}
-    roles = [*GRANTABLE, Role.TOKEN]
+    roles = [*GRANTABLE, Role.TOKEN, Role.TRAINER]
     rights = [
         (
             f"`{action}`",
@@ -262,6 +264,11 @@ def _first_line(refusal: type[errors.CoordinatorError]) -> str:
     text = inspect.getdoc(refusal)
     assert text, "every refusal says when it comes"
     return " ".join(text.split("\n\n")[0].replace("``", "`").split())
+
+
+def _step(step: Step) -> str:
+    needs = f" (needs {', '.join(f'`{kind}`' for kind in step.needs)})" if step.needs else ""
+    return f"`{step.kind}`{needs}"
 
 
 def _job_summary(kind: Kind) -> str:

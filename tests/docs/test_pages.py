@@ -58,6 +58,9 @@ def test_readme_tells_the_settings_defaults() -> None:
         "cors_origins": "none",
         "issuers": "none",
         "trusted_proxies": "none",
+        "embeddings": "nothing",
+        "event_sinks": "nobody",
+        "trainers": "nobody",
     }
     true = {
         field.name: "required" if field.required else words.get(field.name, str(field.default))
@@ -81,11 +84,11 @@ def test_environments_to_start_from_can_be_read(name: str) -> None:
 def test_targets_that_pages_name_exist() -> None:
     """``make`` is the first thing that a newcomer types."""
     makefile = (_ROOT / "Makefile").read_text(encoding="utf-8")
-    existing = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+    existing = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
     named = {
         target
         for page in (_ROOT / "README.md", _ROOT / "docs" / "CONTRIBUTING.md")
-        for target in re.findall(r"`make ([a-z]+)", page.read_text(encoding="utf-8"))
+        for target in re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8"))
     }
 
     assert named <= existing
