@@ -24,14 +24,16 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
 
 
+_REMOVE: Final = "DELETE FROM artifacts WHERE job_id = %s"
 _ADD: Final = """
 INSERT INTO artifacts (job_id, path, object_key, size_bytes, root, sha256, media_type)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 
 
-async def add(tx: Tx, made: Sequence[Artifact]) -> None:
-    """Add what a job made, in the transaction in which it succeeds."""
+async def put(tx: Tx, job_id: UUID, made: Sequence[Artifact]) -> None:
+    """Let this be what a job made, in the transaction in which it succeeds."""
+    await tx.execute(_REMOVE, [job_id])
     async with tx.cursor() as cursor:
         await cursor.executemany(
             _ADD,

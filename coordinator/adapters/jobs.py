@@ -183,6 +183,19 @@ async def beat(tx: Tx, job: Job, *, done: int | None, total: int | None) -> bool
     return await (await tx.execute(_BEAT, values)).fetchone() is not None
 
 
+def _storable(value: Any) -> Any:
+    """Replace what files may hold and Postgres's text cannot: NUL."""
+    match value:
+        case str():
+            return value.replace("\0", "\ufffd")
+        case dict():
+            return {_storable(name): _storable(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_storable(each) for each in value]
+        case _:
+            return value
+
+
 _SUCCEED: Final = """
 UPDATE jobs
    SET state = 'succeeded', result = %(result)s, blocks = %(blocks)s, rows = %(rows)s, done = total,
@@ -204,7 +217,7 @@ async def succeed(
     values = {
         "id": job.id,
         "attempt": job.attempt,
-        "result": Jsonb(result),
+        "result": Jsonb(_storable(result)),
         "blocks": blocks,
         "rows": rows,
     }

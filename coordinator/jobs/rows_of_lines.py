@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from coordinator.domain.schema_cost import depth_of
 from coordinator.jobs.object_reader import ObjectReader
 from coordinator.jobs.rows_results import (
     LONGEST_ROW,
@@ -15,6 +16,10 @@ from coordinator.jobs.rows_results import (
 )
 
 READ: Final = 2 * 1024 * 1024
+
+# Levels of arrays and objects in a row, itself counted.
+DEEPEST_ROW: Final = 200
+
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -95,6 +100,10 @@ def json_row(number: int, line: bytes) -> Row | Broken:
     try:
         value = _decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return _not_json(number, line)
+    # The decoder's own limit depends on its caller's stack, and would differ between processes.
+    opened = line.count(b"[") + line.count(b"{")
+    if opened > DEEPEST_ROW and depth_of(value, DEEPEST_ROW + 1) > DEEPEST_ROW:
         return _not_json(number, line)
     if type(value) is not dict:
         return Broken(number, "not-an-object", "The row is JSON, but no object.")

@@ -20,8 +20,8 @@ SPLITS: Final = {"train": 1, "validation": 2, "test": 3}
 # Twenty bytes of disk each, and of 256 files of them each is read whole.
 MOST_ROWS: Final = 2**30
 
-_AT_ONCE: Final = 2**20
-_WINDOW: Final = 2**22
+_AT_ONCE: Final = 2**18
+_WINDOW: Final = 2**20
 _RECORD: Final = np.dtype([("high", "<u8"), ("low", "<u8"), ("row", "<u4")])
 
 _Integers = npt.NDArray[np.uint64]

@@ -30,7 +30,7 @@ async def succeed_job(
         await jobs.lock_of_upload(tx, job.upload_id)
         if not await jobs.succeed(tx, job, result, blocks=blocks, rows=rows):
             return await _cancelled(tx, stores, job)
-        await artifacts.add(tx, made)
+        await artifacts.put(tx, job.id, made)
         await _over(tx, stores, job)
     return State.SUCCEEDED
 

@@ -1,10 +1,11 @@
 """Run one row of ``jobs``: begin an attempt, run the body, write what came of it."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from threading import Event
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -107,6 +108,8 @@ async def _attempt(
         )
         with JOB_DURATION.labels(job.kind).time():
             outcome = await _watched(stores, job, work, stopped)
+        points.passed("job-done")
+        state = await _written(stores, job, work, outcome)
     except StoppedError:
         return await outlasting(lambda: stop_job(stores, job))
     except FatalJobError as exc:
@@ -119,17 +122,21 @@ async def _attempt(
         tracing.fail_current(exc)
         code, again_in = type(exc).__name__, _pause(job)
         return await outlasting(lambda: fail_job(stores, job, code, again_in=again_in))
-    points.passed("job-done")
-    made = [_artifact(job, work, each) for each in work.written]
-    state = await outlasting(
-        lambda: succeed_job(
-            stores, job, outcome.result, blocks=outcome.blocks, rows=outcome.rows, made=made
-        )
-    )
     _log.info("job done", attempt=job.attempt, written=state is State.SUCCEEDED)
     if state is State.SUCCEEDED:
         _measure(job, upload, outcome)
     return state
+
+
+async def _written(stores: Stores, job: Job, work: Workspace, outcome: Outcome) -> State | None:
+    made = [_artifact(job, work, each) for each in work.written]
+
+    def write() -> Coroutine[Any, Any, State | None]:
+        return succeed_job(
+            stores, job, outcome.result, blocks=outcome.blocks, rows=outcome.rows, made=made
+        )
+
+    return await outlasting(write)
 
 
 def _is_lost(seen: Job | None) -> bool:

@@ -138,10 +138,8 @@ INTEGRITY: Final = (
     Mutant(
         "a job's result is fenced",
         "coordinator/adapters/jobs.py",
-        "SET state = 'succeeded', result = %(result)s, finished_at = clock_timestamp()\n"
-        " WHERE id = %(id)s AND attempt = %(attempt)s",
-        "SET state = 'succeeded', result = %(result)s, finished_at = clock_timestamp()\n"
-        " WHERE id = %(id)s",
+        "       finished_at = clock_timestamp()\n WHERE id = %(id)s AND attempt = %(attempt)s",
+        "       finished_at = clock_timestamp()\n WHERE id = %(id)s",
         "tests/operations/test_running_jobs.py",
     ),
     Mutant(
@@ -168,8 +166,8 @@ INTEGRITY: Final = (
     Mutant(
         "a job's result waits for Postgres",
         "coordinator/worker/run_job.py",
-        "await outlasting(lambda: _succeeded(stores, job, result))",
-        "await _succeeded(stores, job, result)",
+        "await outlasting(write)",
+        "await write()",
         "tests/operations/test_postgres_lost.py",
     ),
     Mutant(

@@ -14,8 +14,8 @@ from tests.faults.soak_ai_evidence import Evidence
 from tests.faults.soak_ai_stage import BusyClock, Run, Stage
 
 # How much of the time that the jobs take all kills need.
-_PART: Final = 0.8
-_SHARE: Final = 0.15
+_PART: Final = 0.5
+_SHARE: Final = 0.2
 _PATIENCE_S: Final = 120.0
 
 

@@ -17,6 +17,7 @@ from coordinator.jobs.detect import detect
 from coordinator.jobs.object_reader import ObjectReader, ObjectReadError, ObjectSource
 from coordinator.jobs.pieces import Piece, cut
 from coordinator.jobs.rows import LONGEST_ROW, Broken, NotRowsError, Row, rows
+from coordinator.jobs.rows_of_lines import json_row
 from tests.jobs.conftest import Put
 from tests.jobs.test_rows import packed, parquet, read
 
@@ -47,6 +48,20 @@ def test_broken_lines_stand_among_the_others(put: Put) -> None:
         "not-json",
         "not-json",
     ]
+
+
+def _read_below(frames: int, line: bytes) -> object:
+    """Read a row with so much more on the stack."""
+    return _read_below(frames - 1, line) if frames else json_row(0, line)
+
+
+@pytest.mark.parametrize("frames", [0, 400])
+def test_how_deep_a_row_may_be_does_not_depend_on_who_reads_it(frames: int) -> None:
+    """What is a row for one process must not be broken for another."""
+    deepest, deeper = (b'{"a": ' + b"[" * n + b"]" * n + b"}" for n in (199, 200))
+
+    assert isinstance(_read_below(frames, deepest), Row)
+    assert isinstance(_read_below(frames, deeper), Broken)
 
 
 def test_a_line_that_is_no_utf16_is_wrongly_encoded(put: Put) -> None:

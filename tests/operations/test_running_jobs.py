@@ -135,3 +135,19 @@ async def test_a_job_that_does_not_exist_is_no_trouble(stores: Stores, settings:
     await run_job(stores, settings, UUID(int=1))
 
     assert await rows(stores.pool, "SELECT * FROM jobs") == []
+
+
+async def test_what_postgres_cannot_hold_fails_no_job(
+    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores, settings: Settings
+) -> None:
+    """A NUL in a file comes back as U+FFFD; the job would have run for ever."""
+    fields = {"fileName": "data.jsonl", "fileType": "application/jsonl"}
+    body = rb'{"a\u0000b": "x\u0000y"}' + b"\n"
+    upload_id = await send_all(client, s3_http, [body], **fields)
+    assert (await complete(client, upload_id)).status_code == 200
+
+    await run_job(stores, settings, job_id(uuid_of(upload_id), Kind.GENERATE_METADATA, {}))
+
+    job = await _job(stores)
+    assert (job["state"], job["error_code"]) == ("succeeded", None)
+    assert "\ufffd" in str(job["result"]["columns"])
