@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.embedded.starting import PATIENCE_S, ROOT, environment, wait_until
 
+pytestmark = pytest.mark.alone
+
 NEEDS_NONE = """
 def test_without_servers():
     pass

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pytest
 from distributed import Client, Worker
 
 from coordinator.cli.demo_ai_receiver import receiving
@@ -10,6 +11,8 @@ from coordinator.cli.demo_ai_report import table_of_checks
 from tests.faults.soak_ai_kills import of_both, of_one
 from tests.faults.soak_ai_stage import Stage
 from tests.jobs.dask_processes import DaskProcesses
+
+pytestmark = pytest.mark.alone
 
 if TYPE_CHECKING:
     from coordinator.embedded import Addresses

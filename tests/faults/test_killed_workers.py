@@ -4,11 +4,15 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from coordinator.cli.demo_ai_receiver import receiving
 from coordinator.cli.demo_ai_report import table_of_checks
 from tests.faults.soak_ai import calm_run, judged, killed_run
 from tests.faults.soak_ai_kills import moments
 from tests.faults.soak_ai_stage import Stage
+
+pytestmark = pytest.mark.alone
 
 if TYPE_CHECKING:
     from coordinator.embedded import Addresses

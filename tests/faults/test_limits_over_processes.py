@@ -21,6 +21,8 @@ from coordinator.embedded import Addresses
 from tests.faults.warm import WarmProgram
 from tests.sdk.installation import free_port, prepared
 
+pytestmark = pytest.mark.alone
+
 _log: Final = logging.getLogger(__name__)
 
 _SECONDS: Final = 20.0

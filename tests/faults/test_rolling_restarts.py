@@ -13,12 +13,15 @@ from typing import Any, Final
 
 import httpx
 import psycopg
+import pytest
 
 from coordinator.embedded import Addresses
 from tests.builders import ask_urls, complete, open_upload, put, some_bytes, status
 from tests.faults.forwarders import balanced
 from tests.faults.warm import WarmProgram
 from tests.sdk.installation import free_port, prepared
+
+pytestmark = pytest.mark.alone
 
 _ROUNDS: Final = int(os.environ.get("ROUNDS", "4"))
 _DRAIN_SECONDS: Final = os.environ.get("DRAIN", "1")

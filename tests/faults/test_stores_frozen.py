@@ -14,6 +14,8 @@ from tests.faults.installation import Installation, frozen
 from tests.faults.uploading import as_promised, found, loaded
 from tests.faults.watching import Watch, connections, until, watched
 
+pytestmark = pytest.mark.alone
+
 _FREEZE_S: Final = 30.0
 _NOTICED_S: Final = 3.0  # by then readiness has noticed
 _RECOVERY_S: Final = 10.0

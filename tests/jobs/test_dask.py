@@ -16,6 +16,8 @@ from coordinator.jobs.stopping import StoppedError
 from tests.jobs.computing import Slice, deadly, digest, failing, noted, who
 from tests.jobs.dask_processes import DaskProcesses
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
