@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.embedded.starting import PATIENCE_S, ROOT, environment, wait_until
 
 pytestmark = pytest.mark.alone
