@@ -57,7 +57,7 @@ async def test_examples_of_bodies_are_accepted(
         "post /api/upload/chunk": 404,
         "post /api/upload/complete": 404,
         "post /api/uploads/{upload_id}/jobs": 404,
-        "post /api/jobs/{job_id}/callback": 401,
+        "post /api/jobs/{job_id}/callback": 403,
         "post /api/keys": 201,
         "post /api/keys/{key_id}/rotate": 404,
         "put /api/quotas": 200,
