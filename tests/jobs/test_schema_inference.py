@@ -129,7 +129,7 @@ def test_rows_that_are_nested_too_deep_have_no_part_in_a_schema(
     put: Put, workspace: MakeWorkspace
 ) -> None:
     """A schema as deep as they are could be used by nobody."""
-    deep = b'{"a": ' + b'{"a": ' * 200 + b"1" + b"}" * 201 + b"\n"
+    deep = b'{"a": ' + b'{"a": ' * 150 + b"1" + b"}" * 151 + b"\n"
 
     found = validated(put, workspace, b'{"a": 1}\n' + deep, "a.jsonl")
 
