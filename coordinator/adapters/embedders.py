@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
+from coordinator.adapters.setting_text import text_of
 from coordinator.domain.embedders import (
     EmbedderSetting,
     EmbedderSettingError,
@@ -78,11 +79,11 @@ def read_embedder(setting: str) -> EmbedderSetting | None:
         SettingsError: it cannot be used; the message names the member and says what to do.
 
     """
-    text = setting.strip()
+    text = text_of("embeddings", setting, shape="object")
     if not text:
         return None
     try:
-        found = parse_embedder(text if text.startswith(("{", "[")) else _file(Path(text)))
+        found = parse_embedder(text)
         if isinstance(found, LocalSetting):
             _check_local(found)
     except EmbedderSettingError as exc:
@@ -112,15 +113,6 @@ def open_embedder(setting: EmbedderSetting, *, patience_s: float) -> Embedder:
     from coordinator.adapters.static_model import load  # noqa: PLC0415
 
     return load(setting)
-
-
-def _file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as exc:
-        raise SettingsError(
-            f"{SETTING}: it is no JSON object, and no file that can be read ({type(exc).__name__})."
-        ) from None
 
 
 def _check_local(setting: LocalSetting) -> None:

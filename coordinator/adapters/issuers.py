@@ -6,7 +6,6 @@ place of the keys are the table's.
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import jwt
@@ -17,6 +16,7 @@ from jwt.types import Options
 from coordinator.adapters import clock
 from coordinator.adapters.issuer_keys import IssuerKeys, open_http
 from coordinator.adapters.jwks import VerifyingKey
+from coordinator.adapters.setting_text import text_of
 from coordinator.domain.bearer_tokens import Fault, TokenRefusedError, Unproven, read_unproven
 from coordinator.domain.claims import REQUIRED
 from coordinator.domain.issuers import Issuer, IssuerSettingError, parse_issuers
@@ -120,25 +120,16 @@ def read_issuers(setting: str) -> tuple[Issuer, ...]:
         SettingsError: it cannot be used; the message names the member and says what to do.
 
     """
-    text = setting.strip()
+    text = text_of("issuers", setting)
     if not text:
         return ()
     try:
-        issuers = parse_issuers(text if text.startswith(("[", "{")) else _file(Path(text)))
+        issuers = parse_issuers(text)
         for number, issuer in enumerate(issuers):
             _check_secret(number, issuer)
     except IssuerSettingError as exc:
         raise SettingsError(f"{SETTING}: {exc}") from None
     return issuers
-
-
-def _file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as exc:
-        raise SettingsError(
-            f"{SETTING}: it is no JSON list, and no file that can be read ({type(exc).__name__})."
-        ) from None
 
 
 def _check_secret(number: int, issuer: Issuer) -> None:

@@ -45,7 +45,7 @@ def read_pipelines(setting: str) -> Pipelines:
 
     """
     try:
-        return parse_pipelines(text_of("pipelines", setting))
+        return parse_pipelines(text_of("pipelines", setting, shape="object"))
     except PipelineSettingError as exc:
         raise SettingsError(f"COORDINATOR_PIPELINES: {exc}.") from None
 

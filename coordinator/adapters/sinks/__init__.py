@@ -31,6 +31,7 @@ SETTING: Final = "COORDINATOR_EVENT_SINKS"
 
 # What a kind needs beyond the extra `server`: the module, and the extra that has it.
 _NEEDS: Final = {
+    "http": ("standardwebhooks", "jobs"),
     "kafka": ("aiokafka", "kafka"),
     "rabbitmq": ("aio_pika", "rabbitmq"),
 }
