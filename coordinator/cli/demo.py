@@ -22,6 +22,7 @@ from coordinator.embedded import EmbeddedError
 
 _ROWS: Final = 400_000
 _JOB_SECONDS: Final = 120.0
+_ENDED: Final = frozenset({"succeeded", "failed", "skipped", "cancelled"})
 
 
 class DemoError(click.ClickException):
@@ -178,17 +179,26 @@ class _Demo:
         deadline = time.monotonic() + _JOB_SECONDS
         while time.monotonic() < deadline:
             jobs = self._call("GET", f"/api/uploads/{upload_id}/jobs")["jobs"]
-            if all(job["status"] in {"succeeded", "failed"} for job in jobs):
+            if all(job["status"] in _ENDED for job in jobs):
                 break
             time.sleep(0.2)
         for job in jobs:
             click.echo(f"\njob {job['kind']}: {job['status']} in attempt {job['attempt']}")
             if job["status"] != "succeeded":
                 raise DemoError("the job did not succeed")
-            _show_result(job["result"])
+            if job["kind"] == "generate_metadata":
+                _show_table(job["result"])
+            else:
+                _show_status(job["result"])
 
 
-def _show_result(result: dict[str, Any]) -> None:
+def _show_status(result: dict[str, Any]) -> None:
+    why = f": {result['reason']}" if result.get("reason") else ""
+    rows = f", {result['rows']} rows" if result.get("rows") else ""
+    click.echo(f"  {result['status']}{why}{rows}")
+
+
+def _show_table(result: dict[str, Any]) -> None:
     detected = result["detected"]
     click.echo(f"  {detected['format']}, {result['sizeBytes']} bytes, {result['status']}")
     if result["status"] == "described":
