@@ -15,9 +15,6 @@ from coordinator.adapters.postgres import Pool
 from coordinator.domain.errors import SearchNotAvailableError
 from coordinator.domain.uploads import Owner
 
-# Of each there is an index. Other vectors are found, too, by looking at each of them.
-INDEXED: Final = (64, 128, 256, 384, 512, 768, 1024, 1536, 3072)
-
 # How many rows the index keeps at hand while it searches: more is slower, and finds more of those
 # that are nearest.
 _NEIGHBOURS: Final = 200

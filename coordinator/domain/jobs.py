@@ -25,7 +25,6 @@ class State(StrEnum):
 
 
 ENDED: Final = frozenset({State.SUCCEEDED, State.FAILED, State.SKIPPED, State.CANCELLED})
-RERUNNABLE: Final = frozenset({State.FAILED, State.CANCELLED})
 
 PREDECESSOR_FAILED: Final = "predecessor-failed"
 PREDECESSOR_CANCELLED: Final = "predecessor-cancelled"
@@ -101,6 +100,22 @@ def due(jobs: Sequence[Job]) -> Due:
                 found.queued.append(job.id)
                 states[job.id] = (State.QUEUED, None)
     return found
+
+
+def needed_by(job: Job, others: Iterable[Job]) -> list[Job]:
+    """Return the jobs that have succeeded of those that ``job`` needs, and of what these need.
+
+    Nothing that may still come, and nothing that ran beside them: what a job finds must depend on
+    no moment.
+    """
+    by_id = {each.id: each for each in others}
+    wanted, found = list(job.needs), dict[UUID, Job]()
+    while wanted:
+        each = by_id.get(wanted.pop())
+        if each is not None and each.state is State.SUCCEEDED and each.id not in found:
+            found[each.id] = each
+            wanted += each.needs
+    return list(found.values())
 
 
 def _reason(job: Job) -> str | None:

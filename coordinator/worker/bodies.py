@@ -2,21 +2,21 @@
 
 import asyncio
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
-from typing import Any, Final
+from typing import Final
 
 from coordinator.adapters import artifacts, jobs, kept_manifests
-from coordinator.adapters.artifacts import Artifact
 from coordinator.adapters.embedders import read_embedder
 from coordinator.adapters.stores import Stores
 from coordinator.adapters.trainers import read_trainers
 from coordinator.domain import ids
-from coordinator.domain.job_parameters import Parameters, ScanPii, restored
-from coordinator.domain.jobs import Job, State
+from coordinator.domain.downloads import original, redacted_copy
+from coordinator.domain.job_parameters import Parameters, restored
+from coordinator.domain.jobs import Job, needed_by
 from coordinator.domain.kinds import Kind
 from coordinator.domain.names import artifact_folder
 from coordinator.domain.uploads import Upload
@@ -86,20 +86,27 @@ async def open_workspace(
         others = await jobs.of_upload(conn, upload.id)
         made = await artifacts.of_upload(conn, upload.id)
         kept = await kept_manifests.read(conn, upload.id)
-    redacted = _redacted(job, others, made)
+    needed = needed_by(job, others)
+    copies = (redacted_copy(upload, each) for each in needed)
+    source = next((each for each in copies if each is not None), original(upload))
+    whole = kept if kept is not None and not source.is_redacted else None
     job_id = ids.encode(ids.JOB, job.id)
     subject = Subject(
         upload_id=upload.public_id,
         job_id=job_id,
         attempt=job.attempt,
-        file_name=upload.file_name if redacted is None else redacted["fileName"],
-        file_type=upload.file_type if redacted is None else redacted["fileType"],
-        root=redacted["root"] if redacted else kept.root if kept else None,
-        sha256=kept.sha256.hex() if kept and kept.sha256 and not redacted else None,
+        file_name=source.file_name,
+        file_type=source.file_type,
+        root=whole.root if whole else source.redacted_root,
+        sha256=whole.sha256.hex() if whole and whole.sha256 else None,
         folder=artifact_folder(upload.object_key, job_id),
         token=upload.token,
-        earlier=_earlier(job, others),
-        artifacts={(each.kind, each.path): (each.object_key, each.size_bytes) for each in made},
+        earlier={each.kind: each.result or {} for each in needed},
+        artifacts={
+            (each.kind, each.path): (each.object_key, each.size_bytes)
+            for each in made
+            if each.job_id in {job.id for job in needed}
+        },
     )
     host = Host(
         asyncio.get_running_loop(),
@@ -108,45 +115,12 @@ async def open_workspace(
         pool=stores.pool,
         job=job,
     )
-    source = (upload.object_key, upload.size_bytes)
     return Workspace(
         subject,
-        source if redacted is None else (redacted["key"], redacted["size"]),
+        (source.key, source.size_bytes),
         host,
         tools.executor,
         options=tools.options,
         stopped=stopped,
         ahead=tools.ahead,
     )
-
-
-def _earlier(job: Job, others: Iterable[Job]) -> Mapping[Kind, dict[str, Any]]:
-    """Return results of what the job needs, and of what these need: nothing that may still come."""
-    by_id = {each.id: each for each in others}
-    wanted = list(job.needs)
-    found: dict[Kind, dict[str, Any]] = {}
-    while wanted:
-        each = by_id.get(wanted.pop())
-        if each is not None and each.state is State.SUCCEEDED and each.result is not None:
-            found.setdefault(each.kind, each.result)
-            wanted += each.needs
-    return found
-
-
-def _redacted(job: Job, others: Iterable[Job], made: Iterable[Artifact]) -> dict[str, Any] | None:
-    """Return the redacted copy, where a scan that the job needs has made one."""
-    others = list(others)
-    result = _earlier(job, others).get(Kind.SCAN_PII)
-    redacted = None if result is None else result.get("redacted")
-    if redacted is None:
-        return None
-    scans = {each.id for each in others if each.kind is Kind.SCAN_PII and _policy(each) == "redact"}
-    keys = {each.path: each for each in made if each.job_id in scans}
-    found = keys[redacted["path"]]
-    return {**redacted, "key": found.object_key, "size": found.size_bytes, "root": found.root}
-
-
-def _policy(job: Job) -> str:
-    parameters = parameters_of(job)
-    assert isinstance(parameters, ScanPii), "a scan"
-    return parameters.policy
