@@ -1,21 +1,23 @@
-"""HTTP to addresses that operators name, from threads.
+"""HTTP to addresses that operators name.
 
 Rule: the address that is connected to is the one that was checked. Redirects are not followed, no
 proxy of the environment is used, and of an answer no more is read than was asked for.
 """
 
+import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping
-from typing import Final
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import httpx
 from typing_extensions import override
 
-from coordinator.domain.sinks import is_public
+from coordinator.domain.outbound import is_public
 
 _CONNECT_SECONDS: Final = 5.0
-_AGENT: Final = "upload-coordinator"
+AGENT: Final = "upload-coordinator"
 _HTTPS_PORT: Final = 443
 _HTTP_PORT: Final = 80
 
@@ -40,7 +42,7 @@ def new_client(
         timeout=httpx.Timeout(seconds, connect=_CONNECT_SECONDS),
         follow_redirects=False,
         trust_env=False,
-        headers={"User-Agent": _AGENT, **(headers or {})},
+        headers={"User-Agent": AGENT, **(headers or {})},
     )
 
 
@@ -63,25 +65,72 @@ class _CheckedTransport(httpx.BaseTransport):
 
     @override
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.url.host
-        usual = _HTTPS_PORT if request.url.scheme == "https" else _HTTP_PORT
-        address = self._resolve(host, request.url.port or usual)
-        # The name stays in the header and in the handshake, where the certificate is checked.
-        request.extensions = {**request.extensions, "sni_hostname": host}
-        request.url = request.url.copy_with(host=address)
+        host, port = _place(request)
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError:
+            raise NameUnknownError(host) from None
+        _pin(request, _allowed(found, allow_private=self._allow_private))
         return self._inner.handle_request(request)
 
     @override
     def close(self) -> None:
         self._inner.close()
 
-    def _resolve(self, host: str, port: int) -> str:
+
+class CheckedAsyncTransport(httpx.AsyncBaseTransport):
+    """The same for an event loop; it raises the same."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
+        self._inner = httpx.AsyncHTTPTransport()
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host, port = _place(request)
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError:
             raise NameUnknownError(host) from None
-        for entry in found:
-            address = str(entry[4][0]).partition("%")[0]
-            if self._allow_private or is_public(ipaddress.ip_address(address)):
-                return address
-        raise AddressRefusedError
+        _pin(request, _allowed(found, allow_private=self._allow_private))
+        return await self._inner.handle_async_request(request)
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def why_lost(exc: httpx.HTTPError) -> str:
+    """Name what ended a connection: ``tls-failed not-reachable connection-lost``."""
+    if not isinstance(exc, httpx.ConnectError):
+        return "connection-lost"
+    cause: BaseException | None = exc
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "tls-failed"
+        cause = cause.__cause__ or cause.__context__
+    return "not-reachable"
+
+
+def _place(request: httpx.Request) -> tuple[str, int]:
+    usual = _HTTPS_PORT if request.url.scheme == "https" else _HTTP_PORT
+    return request.url.host, request.url.port or usual
+
+
+def _allowed(found: Iterable[tuple[Any, ...]], *, allow_private: bool) -> str:
+    """Return the first address that may be called."""
+    for entry in found:
+        address = str(entry[4][0]).partition("%")[0]
+        if allow_private or is_public(ipaddress.ip_address(address)):
+            return address
+    raise AddressRefusedError
+
+
+def _pin(request: httpx.Request, address: str) -> None:
+    """Let the request go to this address and no other.
+
+    The name stays in the header and in the handshake, where the certificate is checked.
+    """
+    request.extensions = {**request.extensions, "sni_hostname": request.url.host}
+    request.url = request.url.copy_with(host=address)

@@ -3,10 +3,7 @@
 Rule: addresses and secrets of sinks are in no log, repr, error or answer; a sink is its name.
 """
 
-import base64
-import binascii
 import difflib
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, Literal
@@ -17,16 +14,11 @@ from msgspec import Meta
 from typing_extensions import override
 
 from coordinator.domain.events import Type
+from coordinator.domain.outbound import WHSEC, faults_of_address, is_secret
 
 _NAME: Final = r"^[a-z0-9][a-z0-9-]{0,39}\Z"
 _Name = Annotated[str, Meta(pattern=_NAME)]
 _Text = Annotated[str, Meta(min_length=1)]
-
-_SECRET_BYTES: Final = range(24, 65)  # Standard Webhooks 1.0, "signature scheme"
-_PREFIX: Final = "whsec_"
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class SinkSettingError(ValueError):
@@ -74,7 +66,7 @@ class HttpSink(_Sink, tag="http", frozen=True, kw_only=True):
     @override
     def confidential(self) -> set[str]:
         query = urlsplit(self.url).query
-        bare = {secret.removeprefix(_PREFIX) for secret in self.secrets}
+        bare = {secret.removeprefix(WHSEC) for secret in self.secrets}
         return ({*self.secrets, query} | bare) - {""}
 
 
@@ -179,28 +171,6 @@ def parse_sinks(text: str) -> tuple[Sink, ...]:
     return sinks
 
 
-def is_public(address: Address) -> bool:
-    """Whether an address is one of the Internet, whatever it is wrapped in.
-
-    >>> [is_public(ipaddress.ip_address(each)) for each in ("203.0.113.9", "1.1.1.1", "10.0.0.1")]
-    [False, True, False]
-    >>> is_public(ipaddress.ip_address("::ffff:169.254.169.254"))
-    False
-    """
-    return address.is_global and not address.is_multicast and all(map(is_public, _within(address)))
-
-
-def _within(address: Address) -> Iterator[Address]:
-    """Yield the addresses of IPv4 that an IPv6 address leads to."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return
-    yield from (each for each in (address.ipv4_mapped, address.sixtofour) if each is not None)
-    if address.teredo is not None:
-        yield address.teredo[1]
-    if address in _NAT64:
-        yield ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-
-
 def _matches(pattern: str, kind: str) -> bool:
     if pattern.endswith("*"):
         return kind.startswith(pattern[:-1])
@@ -225,13 +195,8 @@ def _faults(sink: Sink) -> Iterator[tuple[str, str]]:
 
 
 def _faults_of_http(sink: HttpSink) -> Iterator[tuple[str, str]]:
-    schemes = {"https", "http"} if sink.allow_private else {"https"}
-    parts = _split(sink.url)
-    if _host(sink.url) is None or "@" in parts.netloc or parts.fragment:
-        yield "url", "write https://host/path, without user, password and fragment."
-    if parts.scheme not in schemes:
-        yield "url", "it must begin with https:// (http:// with allowPrivate only)."
-    if not all(map(_is_secret, sink.secrets)):
+    yield from faults_of_address("url", sink.url, allow_private=sink.allow_private)
+    if not all(map(is_secret, sink.secrets)):
         yield "secret", "whsec_ and the base64 of 24 to 64 random bytes."
 
 
@@ -250,14 +215,6 @@ def _faults_of_kafka(sink: KafkaSink) -> Iterator[tuple[str, str]]:
             yield "servers", "write host:port, separated by commas."
     if bool(sink.username) != bool(sink.password):
         yield "password", "set both username and password, or neither."
-
-
-def _is_secret(secret: str) -> bool:
-    try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return secret.startswith(_PREFIX) and len(key) in _SECRET_BYTES
 
 
 def _split(url: str) -> SplitResult:

@@ -3,8 +3,6 @@
 Rule: secrets and addresses of trainers are in no log, repr, error or answer; a trainer is its name.
 """
 
-import base64
-import binascii
 import difflib
 import re
 from collections.abc import Iterator
@@ -15,11 +13,11 @@ import msgspec
 from msgspec import Meta
 from typing_extensions import override
 
+from coordinator.domain.outbound import WHSEC, faults_of_address, is_secret
+
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,39}\Z")]
 _Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
 
-_SECRET_BYTES: Final = range(24, 65)  # Standard Webhooks 1.0, "signature scheme"
-_PREFIX: Final = "whsec_"
 _MIB: Final = 1024 * 1024
 _GIB: Final = 1024 * _MIB
 
@@ -60,7 +58,7 @@ class WebhookTrainer(_Trainer, tag="webhook", frozen=True, kw_only=True):
     @override
     def confidential(self) -> set[str]:
         query = urlsplit(self.url).query
-        return {self.secret, self.secret.removeprefix(_PREFIX), query} - {""}
+        return {self.secret, self.secret.removeprefix(WHSEC), query} - {""}
 
 
 class SageMakerTrainer(_Trainer, tag="sagemaker", frozen=True, kw_only=True):
@@ -145,7 +143,7 @@ def _faults(trainer: Trainer, *, can_call_back: bool) -> Iterator[tuple[str, str
                 yield "callback", "set COORDINATOR_PUBLIC_URL, too: where the trainer reaches us."
         case SageMakerTrainer():
             if trainer.endpoint:
-                yield from _faults_of_address("endpoint", trainer.endpoint, allow_private=True)
+                yield from faults_of_address("endpoint", trainer.endpoint, allow_private=True)
             if not re.fullmatch(r"arn:[a-z-]+:iam::[0-9]{12}:role/[\w+=,.@/-]+", trainer.role_arn):
                 yield "roleArn", "write arn:aws:iam::<account>:role/<name>."
         case OpenAiTrainer():
@@ -153,37 +151,17 @@ def _faults(trainer: Trainer, *, can_call_back: bool) -> Iterator[tuple[str, str
 
 
 def _faults_of_webhook(trainer: WebhookTrainer) -> Iterator[tuple[str, str]]:
-    yield from _faults_of_address("url", trainer.url, allow_private=trainer.allow_private)
-    if not _is_secret(trainer.secret):
+    yield from faults_of_address("url", trainer.url, allow_private=trainer.allow_private)
+    if not is_secret(trainer.secret):
         yield "secret", "whsec_ and the base64 of 24 to 64 random bytes."
 
 
 def _faults_of_openai(trainer: OpenAiTrainer) -> Iterator[tuple[str, str]]:
-    yield from _faults_of_address("url", trainer.url, allow_private=trainer.allow_private)
+    yield from faults_of_address("url", trainer.url, allow_private=trainer.allow_private)
     if "?" in trainer.url:
         yield "url", "it has no ?; a key is given as apiKey."
     if not re.fullmatch(r"[\x21-\x7e]*", trainer.api_key):
         yield "apiKey", "it has characters that no header can have."
-
-
-def _faults_of_address(member: str, url: str, *, allow_private: bool) -> Iterator[tuple[str, str]]:
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if not host or not re.fullmatch(r"[\x21-\x7e]+", url) or "@" in parts.netloc or parts.fragment:
-        yield member, "write https://host/path, without user, password and fragment."
-    elif parts.scheme not in ({"https", "http"} if allow_private else {"https"}):
-        yield member, "it must begin with https:// (http:// with allowPrivate only)."
-
-
-def _is_secret(secret: str) -> bool:
-    try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return secret.startswith(_PREFIX) and len(key) in _SECRET_BYTES
 
 
 _UNKNOWN: Final = re.compile(r"contains unknown field `([^`]*)`")

@@ -8,12 +8,12 @@ from typing import Any, Final
 import pytest
 
 from coordinator.domain.events import Type
+from coordinator.domain.outbound import is_public
 from coordinator.domain.sinks import (
     HttpSink,
     Sinks,
     SinkSettingError,
     SqsSink,
-    is_public,
     kind_of,
     parse_sinks,
 )

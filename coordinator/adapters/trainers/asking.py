@@ -3,7 +3,6 @@
 What libraries say may repeat addresses and keys: it is never chained or shown.
 """
 
-import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -12,7 +11,7 @@ from typing import Final, Protocol
 import httpx
 import msgspec
 
-from coordinator.adapters.outbound_http import AddressRefusedError, NameUnknownError
+from coordinator.adapters.outbound_http import AddressRefusedError, NameUnknownError, why_lost
 from coordinator.domain.trainings import Handoff, Standing, shortened
 from coordinator.redaction import HIDDEN, redact
 
@@ -93,7 +92,7 @@ def http_faults() -> Iterator[None]:
     except httpx.TimeoutException:
         raise TrainerAwayError("timeout") from None
     except httpx.HTTPError as exc:
-        raise TrainerAwayError(_code(exc)) from None
+        raise TrainerAwayError(why_lost(exc)) from None
 
 
 def judge(status: int, body: bytes, *, hide: Iterable[str]) -> None:
@@ -126,14 +125,3 @@ def _message(body: bytes) -> str:
         if isinstance(answer, dict) and name in answer:
             answer = answer[name]
     return answer if isinstance(answer, str) else ""
-
-
-def _code(exc: httpx.HTTPError) -> str:
-    if not isinstance(exc, httpx.ConnectError):
-        return "connection-lost"
-    cause: BaseException | None = exc
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return "tls-failed"
-        cause = cause.__cause__ or cause.__context__
-    return "not-reachable"
