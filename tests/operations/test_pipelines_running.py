@@ -10,14 +10,14 @@ import pytest
 
 from coordinator.adapters import artifacts, job_listing, jobs
 from coordinator.adapters.artifacts import Artifact
-from coordinator.adapters.postgres import transaction
+from coordinator.adapters.postgres import Tx, transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.attempts import MAX_LOST, attempts_of
 from coordinator.domain.jobs import Job, State
 from coordinator.domain.kinds import Kind
 from coordinator.domain.uploads import Owner
 from coordinator.operations.add_job import add_job
-from coordinator.operations.end_job import fail_job, stop_job, succeed_job
+from coordinator.operations.end_job import advance, fail_job, stop_job, succeed_job
 from coordinator.operations.steer_job import cancel_job, retry_job
 from coordinator.settings import Settings
 from coordinator.worker.run_job import LOST, run_job
@@ -101,13 +101,28 @@ async def test_the_end_of_a_job_queues_what_waited_for_it(stores: Stores, upload
     assert len(set(entries)) == len(entries) == 4
 
 
+async def _until_it_blocks(stores: Stores, holder: Tx) -> None:
+    """Return once another transaction waits for one that ``holder`` holds."""
+    query = "SELECT 1 AS waits FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+    async with asyncio.timeout(30):
+        while not await rows(stores.pool, query, [holder.info.backend_pid]):
+            await asyncio.sleep(0.02)
+
+
 async def test_two_that_end_at_once_queue_what_needs_both(stores: Stores, upload_id: str) -> None:
-    """Neither sees the other's end before it has committed, if nothing holds the rows."""
+    """Neither would see the other's end before it has committed: the second waits for the first."""
     found = await _jobs(stores, upload_id)
-    begun = [await _started(stores, found[kind]) for kind in (Kind.VALIDATE_SCHEMA, Kind.SCAN_PII)]
+    first, second = [
+        await _started(stores, found[kind]) for kind in (Kind.VALIDATE_SCHEMA, Kind.SCAN_PII)
+    ]
+    async with transaction(stores.pool) as tx:
+        await jobs.lock_of_upload(tx, uuid_of(upload_id))
+        assert await jobs.succeed(tx, first, {})
+        ending = asyncio.create_task(succeed_job(stores, second, {}))
+        await _until_it_blocks(stores, tx)
+        await advance(tx, stores, uuid_of(upload_id), ended=[first.id])
 
-    await asyncio.gather(*(succeed_job(stores, job, {}) for job in begun))
-
+    assert await ending is State.SUCCEEDED
     assert (await _states(stores, upload_id))[3] == "queued"
     assert (await _entries(stores)).count(found[Kind.PREPARE_TRAINING_DATASET].id) == 1
 
