@@ -35,7 +35,7 @@ class Shapes(msgspec.Struct, frozen=True):
 
 # Digits behind digits, or behind a decimal point, begin nothing. That no letter stands before them
 # cannot be asked of raw bytes: it could be the end of \n.
-FIRST: Final = r"(?:^|[^0-9.]|[^0-9][.])"
+FIRST: Final = r"(?:^[.]?|[^0-9.]|[^0-9][.])"
 
 _CARD_16: Final = (
     r"4[0-9]{3}(?:[ -]?[0-9]{4}){3}",  # Visa
@@ -201,7 +201,8 @@ SHAPES: Final = MappingProxyType(
                 r"[(][02-9][0-9]{1,5}[)][ .\x2f-]{0,3}[0-9]",
                 FIRST + r"[2-9][0-9]{2}[ .\x2f-][2-9][0-9]{2}[ .-][0-9]{4}",
                 r"[(][2-9][0-9]{2}[)]?[ .-][2-9][0-9]{2}[ .-][0-9]{4}",
-                FIRST + r"0[0-9]{1,5}[ \x2f-]{1,3}[0-9](?:[ \x2f-]{0,3}[0-9]){5}",
+                FIRST + r"0[0-9]{1,3}[ \x2f-]{1,3}[0-9](?:[ \x2f-]{0,3}[0-9]){4}",
+                FIRST + r"0[0-9]{4,5}[ \x2f-]{1,3}[0-9](?:[ \x2f-]{0,3}[0-9]){2}",
                 FIRST + r"0[1-9](?:[.][0-9]{2}){4}",
                 r"[(][1-9][0-9][)] ?9?[0-9]{4}[- ][0-9]{4}",
                 FIRST + r"[1-9][0-9] 9[0-9]{4}-[0-9]{4}",

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any, Final
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from coordinator.domain import pii_kinds
@@ -73,6 +73,7 @@ def fully(look: Finder, value: Any) -> list[tuple[str, list[Finding]]]:
 
 
 @settings(max_examples=400, deadline=None)
+@example(row={"text": " 040447-217XPESEL 29010566186"}, is_ascii=True)  # a long area code
 @given(row=st.dictionaries(_key, _value, min_size=1, max_size=3), is_ascii=st.booleans())
 def test_a_line_gives_what_its_texts_give(row: dict[str, Any], is_ascii: bool) -> None:  # noqa: FBT001
     """Escapes, scripts, nesting, words in keys: raw bytes show less, and nothing is missed."""
@@ -87,6 +88,7 @@ def test_a_line_gives_what_its_texts_give(row: dict[str, Any], is_ascii: bool) -
 
 
 @settings(max_examples=300, deadline=None)
+@example(".040 447 2170")  # no number goes on before it
 @given(text=_text)
 def test_a_line_of_text_gives_what_the_whole_gives(text: str) -> None:
     """Text has no escapes."""
