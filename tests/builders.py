@@ -143,13 +143,26 @@ async def rows(pool: Pool, query: Any, values: Sequence[Any] = ()) -> list[dict[
 
 async def until_waiting(pool: Pool, waiter: Tx) -> None:
     """Return once ``waiter`` waits for a lock that another transaction holds."""
+    waits = sql.SQL("cardinality(pg_blocking_pids({})) > 0")
+    await _until(pool, waits.format(waiter.info.backend_pid))
+
+
+async def until_blocking(pool: Pool, holder: Tx) -> None:
+    """Return once another transaction waits for a lock that ``holder`` holds."""
+    blocks = sql.SQL(
+        "EXISTS (SELECT FROM pg_locks WHERE NOT granted AND {} = ANY (pg_blocking_pids(pid)))"
+    )
+    await _until(pool, blocks.format(holder.info.backend_pid))
+
+
+async def _until(pool: Pool, condition: sql.Composed) -> None:
     loop = sql.SQL("""
     DO $$ BEGIN
-      WHILE cardinality(pg_blocking_pids({})) = 0 LOOP PERFORM pg_sleep(0.005); END LOOP;
+      WHILE NOT ({}) LOOP PERFORM pg_sleep(0.005); END LOOP;
     END $$
     """)
     async with pool.connection() as conn:
-        await conn.execute(loop.format(waiter.info.backend_pid))
+        await conn.execute(loop.format(condition))
 
 
 def a_new_upload(**changes: Any) -> NewUpload:

@@ -40,7 +40,7 @@ async def test_a_commit_leaves_each_entry_once(pool: Pool) -> None:
     assert await _entries(pool) == [
         {
             "task_name": "run_job",
-            "queue_name": "jobs",
+            "queue_name": "jobs.scan_pii",
             "lock": None,
             "args": {"job_id": str(_JOB)},
         },

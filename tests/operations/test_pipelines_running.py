@@ -10,7 +10,7 @@ import pytest
 
 from coordinator.adapters import artifacts, job_listing, jobs
 from coordinator.adapters.artifacts import Artifact
-from coordinator.adapters.postgres import Tx, transaction
+from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
 from coordinator.domain.attempts import MAX_LOST, attempts_of
 from coordinator.domain.jobs import Job, State
@@ -21,7 +21,7 @@ from coordinator.operations.end_job import advance, fail_job, stop_job, succeed_
 from coordinator.operations.steer_job import cancel_job, retry_job
 from coordinator.settings import Settings
 from coordinator.worker.run_job import LOST, run_job
-from tests.builders import complete, rows, send_all, uuid_of
+from tests.builders import complete, rows, send_all, until_blocking, uuid_of
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
 
@@ -101,14 +101,6 @@ async def test_the_end_of_a_job_queues_what_waited_for_it(stores: Stores, upload
     assert len(set(entries)) == len(entries) == 4
 
 
-async def _until_it_blocks(stores: Stores, holder: Tx) -> None:
-    """Return once another transaction waits for one that ``holder`` holds."""
-    query = "SELECT 1 AS waits FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
-    async with asyncio.timeout(30):
-        while not await rows(stores.pool, query, [holder.info.backend_pid]):
-            await asyncio.sleep(0.02)
-
-
 async def test_two_that_end_at_once_queue_what_needs_both(stores: Stores, upload_id: str) -> None:
     """Neither would see the other's end before it has committed: the second waits for the first."""
     found = await _jobs(stores, upload_id)
@@ -119,7 +111,7 @@ async def test_two_that_end_at_once_queue_what_needs_both(stores: Stores, upload
         await jobs.lock_of_upload(tx, uuid_of(upload_id))
         assert await jobs.succeed(tx, first, {})
         ending = asyncio.create_task(succeed_job(stores, second, {}))
-        await _until_it_blocks(stores, tx)
+        await until_blocking(stores.pool, tx)
         await advance(tx, stores, uuid_of(upload_id), ended=[first.id])
 
     assert await ending is State.SUCCEEDED

@@ -8,20 +8,16 @@ import httpx
 import pytest
 from litestar import Litestar
 
-from coordinator.adapters import jobs
-from coordinator.adapters.postgres import transaction
 from coordinator.adapters.stores import Stores
-from coordinator.domain import callback_tokens, ids
+from coordinator.domain import callback_tokens
 from coordinator.domain.errors import (
     InvalidFieldError,
     JobNotFoundError,
     RoleMissingError,
     UnauthenticatedError,
 )
-from coordinator.domain.jobs import Job, job_id
-from coordinator.domain.kinds import Kind
+from coordinator.domain.jobs import Job
 from coordinator.domain.trainers import OpenAiTrainer, Trainer, WebhookTrainer
-from coordinator.operations.end_job import succeed_job
 from coordinator.operations.poll_trainings import poll_trainings
 from coordinator.redaction import redact
 from coordinator.settings import Settings
@@ -30,6 +26,7 @@ from tests.builders import rows
 from tests.conftest import MakeKey, client_of
 from tests.training_servers import KEY, openai_server
 from tests.web.driving import completed, problem
+from tests.web.trainings import hand_over, public, training
 
 pytestmark = pytest.mark.parametrize("s3_server", ["seaweedfs"], indirect=True)
 
@@ -46,27 +43,7 @@ async def upload_id(client: httpx.AsyncClient, s3_http: httpx.AsyncClient) -> st
 @pytest.fixture
 async def running(stores: Stores, upload_id: str) -> Job:
     """A job that hands its data set over just now."""
-    upload = ids.decode(ids.UPLOAD, upload_id)
-    assert upload is not None
-    number = job_id(upload, Kind.TRIGGER_FINE_TUNING, {})
-    async with transaction(stores.pool) as tx:
-        await jobs.add(tx, number, upload, Kind.TRIGGER_FINE_TUNING, parameters={}, position=9)
-        started = await jobs.start(tx, number)
-    assert started is not None
-    return started
-
-
-async def _hand_over(stores: Stores, job: Job, **result: Any) -> None:
-    usual = {
-        "status": "submitted",
-        "trainer": "hook",
-        "followedBy": "callback",
-        "externalId": None,
-        "externalStatus": "submitted",
-        "externalModel": None,
-        "externalDetail": None,
-    }
-    await succeed_job(stores, job, {**usual, **result})
+    return await training(stores, upload_id)
 
 
 @pytest.fixture
@@ -74,21 +51,17 @@ async def trainer(
     app: Litestar, settings: Settings, running: Job
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Whoever got the job's message, with the token that was in it."""
-    token = callback_tokens.mint(_public(running), secret=settings.secret)
+    token = callback_tokens.mint(public(running), secret=settings.secret)
     async with client_of(app, token) as opened:
         yield opened
 
 
-def _public(job: Job) -> str:
-    return ids.encode(ids.JOB, job.id)
-
-
 def _path(job: Job) -> str:
-    return f"/api/jobs/{_public(job)}/callback"
+    return f"/api/jobs/{public(job)}/callback"
 
 
 async def _result(client: httpx.AsyncClient, job: Job) -> dict[str, Any]:
-    found: dict[str, Any] = (await client.get(f"/api/jobs/{_public(job)}")).json()["result"]
+    found: dict[str, Any] = (await client.get(f"/api/jobs/{public(job)}")).json()["result"]
     return {name: value for name, value in found.items() if name.startswith("external")}
 
 
@@ -96,7 +69,7 @@ async def test_a_trainer_tells_how_it_goes(
     client: httpx.AsyncClient, stores: Stores, running: Job, trainer: httpx.AsyncClient
 ) -> None:
     """Any number of times; the job's result says it, and the audit how it ended."""
-    await _hand_over(stores, running)
+    await hand_over(stores, running)
     first = await trainer.post(_path(running), json={"status": "running"})
     seen = await _result(client, running)
     last = {"status": "succeeded", "model": "s3://m/1", "detail": "3 epochs,\n  loss 0.1"}
@@ -104,7 +77,7 @@ async def test_a_trainer_tells_how_it_goes(
 
     assert (first.status_code, first.json()) == (
         200,
-        {"jobId": _public(running), "externalStatus": "running"},
+        {"jobId": public(running), "externalStatus": "running"},
     )
     assert seen["externalStatus"] == "running"
     assert {each.json()["externalStatus"] for each in answers} == {"succeeded"}
@@ -121,8 +94,8 @@ async def test_a_trainer_tells_how_it_goes(
     )
     assert audited == [
         {
-            "actor": _public(running),
-            "facts": {"via": "trainer", "job": _public(running), "status": "succeeded"},
+            "actor": public(running),
+            "facts": {"via": "trainer", "job": public(running), "status": "succeeded"},
         }
     ]
 
@@ -131,7 +104,7 @@ async def test_the_first_final_word_is_the_last(
     client: httpx.AsyncClient, stores: Stores, running: Job, trainer: httpx.AsyncClient
 ) -> None:
     """Messages come late and in another order."""
-    await _hand_over(stores, running)
+    await hand_over(stores, running)
     await trainer.post(_path(running), json={"status": "failed", "detail": "out of memory"})
 
     late = [
@@ -148,7 +121,7 @@ async def test_a_trainer_may_be_faster_than_we_are(
 ) -> None:
     """What it says before the job has ended is kept, and told afterwards."""
     answer = await trainer.post(_path(running), json={"status": "succeeded", "model": "m"})
-    await _hand_over(stores, running)
+    await hand_over(stores, running)
     before = await _result(client, running)
     await poll_trainings(stores, [_HOOK])
 
@@ -172,7 +145,7 @@ async def test_a_token_that_is_none_of_ours_is_refused(
     app: Litestar, settings: Settings, running: Job, spoil: Callable[[str], str]
 ) -> None:
     """Whatever was done to it."""
-    token = spoil(callback_tokens.mint(_public(running), secret=settings.secret))
+    token = spoil(callback_tokens.mint(public(running), secret=settings.secret))
     async with client_of(app, token) as stranger:
         answer = await stranger.post(_path(running), json={"status": "succeeded"})
 
@@ -190,9 +163,9 @@ async def test_a_token_is_good_for_its_own_job_and_for_nothing_else(
         for name in (other, "job_x")
     ]
     elsewhere = [
-        await trainer.get(f"/api/jobs/{_public(running)}"),
+        await trainer.get(f"/api/jobs/{public(running)}"),
         await trainer.get("/api/uploads"),
-        await trainer.post(f"/api/jobs/{_public(running)}/retry"),
+        await trainer.post(f"/api/jobs/{public(running)}/retry"),
     ]
     async with client_of(app, callback_tokens.mint(other, secret=settings.secret)) as nobody:
         unknown = await nobody.post(f"/api/jobs/{other}/callback", json={"status": "running"})
@@ -230,7 +203,7 @@ async def test_what_means_nothing_is_refused(
 
 async def test_a_token_is_hidden_in_logs(settings: Settings, running: Job) -> None:
     """Wherever it stands; whose it was may be read."""
-    token = callback_tokens.mint(_public(running), secret=settings.secret)
+    token = callback_tokens.mint(public(running), secret=settings.secret)
     secret = token.rpartition("_")[2]
 
     for text in (token, f'{{"token": "{token}"}}', f"Bearer {token}", f"sent {token}."):
@@ -248,7 +221,7 @@ async def test_trainers_are_asked_until_it_is_over(
             name="llm", url=server.url, api_key=KEY, model="m", allow_private=True
         )
         server.jobs = [{"id": "ftjob-0", "status": "running"}]
-        await _hand_over(stores, running, trainer="llm", followedBy="polling", externalId="ftjob-0")
+        await hand_over(stores, running, trainer="llm", followedBy="polling", externalId="ftjob-0")
         await poll_trainings(stores, [llm], every=_AT_ONCE)
         asked.append((await _result(client, running))["externalStatus"])
         assert await poll_trainings(stores, [llm], every=timedelta(minutes=5)) == 0
@@ -274,7 +247,7 @@ async def test_a_training_of_which_nobody_hears_is_unknown_after_a_month(
     client: httpx.AsyncClient, stores: Stores, running: Job
 ) -> None:
     """Its trainer may have left the settings."""
-    await _hand_over(stores, running, trainer="gone", followedBy="polling", externalId="x")
+    await hand_over(stores, running, trainer="gone", followedBy="polling", externalId="x")
     await poll_trainings(stores, [], every=_AT_ONCE)
     before = await _result(client, running)
     async with stores.pool.connection() as conn:

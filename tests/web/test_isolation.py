@@ -26,6 +26,8 @@ _OWN: Final = "shows or makes the caller's own only"
 _BY_ERASURE: Final = "erases in the admin's tenant: test_erasures.py"
 _BY_ADMIN: Final = "is of the admin's tenant: test_retention.py"
 _BY_JOB: Final = "names a job: test_jobs.py"
+_BY_TRAINER: Final = "takes the token of one job: test_callbacks.py"
+_BY_OPERATOR: Final = "is for operators: test_jobs.py, test_deliveries.py"
 _AUDIT: Final = "is of the admin's tenant: test_audit.py"
 _BY_KEY: Final = "is about keys: test_keys.py"
 _BY_TENANT: Final = "is about a tenant's quotas: test_quotas.py"
@@ -44,8 +46,19 @@ _ROUTES: Final[dict[tuple[str, str], str | dict[str, Any]]] = {
     ("get", "/api/uploads/{upload_id}/download"): {},
     ("get", "/api/uploads/{upload_id}/events"): {},
     ("delete", "/api/uploads/{upload_id}"): {},
+    ("get", "/api/uploads/{upload_id}/artifacts"): {},
+    ("post", "/api/uploads/{upload_id}/jobs"): _BY_OPERATOR,
     ("get", "/api/stats"): _OWN,
+    ("get", "/api/jobs"): _OWN,
+    ("get", "/api/jobs/{job_id}"): _BY_JOB,
     ("post", "/api/jobs/{job_id}/retry"): _BY_JOB,
+    ("post", "/api/jobs/{job_id}/cancel"): _BY_JOB,
+    ("post", "/api/jobs/{job_id}/callback"): _BY_TRAINER,
+    ("get", "/api/search"): _OWN,
+    ("get", "/api/datasets"): _OWN,
+    ("get", "/api/datasets/{upload_id}/card"): {},
+    ("get", "/api/deliveries"): _BY_OPERATOR,
+    ("post", "/api/deliveries/{event_id}/{sink}/retry"): _BY_OPERATOR,
     ("post", "/api/uploads/{upload_id}/token"): {},
     ("post", "/api/keys"): _BY_KEY,
     ("get", "/api/keys"): _BY_KEY,

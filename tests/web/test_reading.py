@@ -100,9 +100,18 @@ async def test_an_upload_has_its_jobs_once_it_is_completed(
                     "jobId": JOB_ID,
                     "kind": "generate_metadata",
                     "status": "queued",
+                    "uploadId": done_id,
+                    "parameters": {},
+                    "needs": [],
                     "attempt": 0,
+                    "progress": None,
                     "result": None,
                     "errorCode": None,
+                    "blocks": None,
+                    "isCancelling": False,
+                    "createdAt": TIME,
+                    "startedAt": None,
+                    "finishedAt": None,
                 }
             ],
         },
@@ -136,7 +145,13 @@ async def test_a_download_can_be_asked_for_as_json(
 
     assert (answer.status_code, answer.json()) == (
         200,
-        {"url": TEXT, "fileName": "data.jsonl", "fileSize": 3, "expiresAt": TIME},
+        {
+            "url": TEXT,
+            "fileName": "data.jsonl",
+            "fileSize": 3,
+            "isRedacted": False,
+            "expiresAt": TIME,
+        },
     )
     assert (await s3_http.get(answer.json()["url"])).content == b"abc"
 
