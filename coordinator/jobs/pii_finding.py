@@ -70,8 +70,15 @@ class Finder:
     def find(self, text: str, column: str, seen: Seen) -> list[Finding]:
         """Return what stands in the text, in order, none within another."""
         found: list[Finding] = []
+        told: dict[Span, tuple[int, Finding]] = {}
         for kind, unsure in seen.kinds if _TELLING.search(text) else ():
-            found += [Finding(kind, *span) for span in self._spans(kind, text, column, unsure)]
+            sure = self._sure_spans(kind, text, column)
+            found += [Finding(kind, *span) for span in sure]
+            for gap, span in self._told_spans(kind, text, column, sure) if unsure else ():
+                # Of two kinds that a number may be, the nearer word says which.
+                if span not in told or gap < told[span][0]:
+                    told[span] = gap, Finding(kind, *span)
+        found += [finding for _, finding in told.values()]
         if self._names is not None:
             found += [Finding(kinds.NAME, *span) for span in self._names.find(text)]
         return _apart(found) if len(found) > 1 else found
@@ -85,23 +92,28 @@ class Finder:
         """Whether no text may be passed over: names have no shape."""
         return self._names is not None
 
-    def _spans(self, kind: str, text: str, column: str, unsure: bool) -> Iterator[Span]:  # noqa: FBT001
+    def _sure_spans(self, kind: str, text: str, column: str) -> list[Span]:
         done: set[Span] = set()
         sure: list[Span] = []
         for span in self._sure[kind](text):
             if span not in done:
                 done.add(span)
                 sure += self._judged(kind, text, span, column, is_sure=True)
-        yield from sure
-        if not unsure or kind not in self._unsure:
-            return
-        for span in self._unsure[kind](text):
+        return sure
+
+    def _told_spans(
+        self, kind: str, text: str, column: str, sure: list[Span]
+    ) -> Iterator[tuple[int, Span]]:
+        """Yield those that a word says to be of the kind, and how far from it each stands."""
+        for span in self._unsure[kind](text) if kind in self._unsure else ():
             # It would take what stands behind a sure one for a part of it.
             if any(start < span[1] and span[0] < end for start, end in sure):
                 continue
             told = max((end for _, end in sure if end <= span[0]), default=0)
-            if self._is_near(kind, text, span, column, told=told):
-                yield from self._judged(kind, text, span, column, is_sure=False)
+            gap = self._gap(kind, text, span, column, told=told)
+            if gap is not None:
+                for judged in self._judged(kind, text, span, column, is_sure=False):
+                    yield gap, judged
 
     def _judged(
         self, kind: str, text: str, span: Span, column: str, *, is_sure: bool
@@ -124,28 +136,33 @@ class Finder:
         for first, last in judge(kind)(candidate):
             yield start + first, start + last
 
-    def _is_near(self, kind: str, text: str, span: Span, column: str, *, told: int) -> bool:
-        """Say whether a word stands by that tells what the number is.
+    def _gap(self, kind: str, text: str, span: Span, column: str, *, told: int) -> int | None:
+        """Say how far the word stands that tells what the number is. None: there is none.
 
         What stands before ``told`` tells of another number, and so does what a placeholder ends.
         """
+        start, end = span
+        mark = kinds.placeholder(kind)
+        place = text.rfind(mark, max(0, start - _BEFORE - len(mark)), start)
+        first = max(told, start - _BEFORE, place + len(mark) if place >= 0 else 0)
+        words = self._words[kind]
+        before, after = _plain(text[first:start]), _plain(text[end : end + _AFTER])
+        last = max((found.end() for found in words.finditer(before)), default=None)
+        if last is not None:
+            return len(before) - last
+        found = words.search(after)
+        if found is not None:
+            return _BEFORE + found.start()
+        return _BEFORE + _AFTER if self._is_named(kind, column) else None
+
+    def _is_named(self, kind: str, column: str) -> bool:
         key = (kind, column)
         named = self._columns.get(key)
         if named is None:
             if len(self._columns) > _KNOWN_COLUMNS:
                 self._columns.clear()
-            named = self._columns[key] = self._says(kind, column)
-        if named:
-            return True
-        start, end = span
-        mark = kinds.placeholder(kind)
-        place = text.rfind(mark, max(0, start - _BEFORE - len(mark)), start)
-        first = max(told, start - _BEFORE, place + len(mark) if place >= 0 else 0)
-        return self._says(kind, f"{text[first:start]}\n{text[end : end + _AFTER]}")
-
-    def _says(self, kind: str, text: str) -> bool:
-        plain = _CAMEL.sub(" ", _PLACEHOLDERS.sub("", text)).lower().translate(_PARTING)
-        return self._words[kind].search(plain) is not None
+            named = self._columns[key] = self._words[kind].search(_plain(column)) is not None
+        return named
 
     def _phones(self, candidate: str, *, is_sure: bool) -> list[Span]:
         """Ask for the countries whose numbers are written so; the first that knows it is enough."""
@@ -196,6 +213,11 @@ def _cutter(kind: str, *, is_sure: bool) -> Callable[[str], Iterator[Span]]:
     shapes = SHAPES[kind]
     bodies = shapes.sure if is_sure else shapes.unsure
     return cutter(kind, bodies, caseless=shapes.caseless)
+
+
+def _plain(text: str) -> str:
+    """Write words as they are looked for: in lower case, a space between any two."""
+    return _CAMEL.sub(" ", _PLACEHOLDERS.sub("", text)).lower().translate(_PARTING)
 
 
 def _is_no_address(candidate: str, before: str, column: str) -> bool:

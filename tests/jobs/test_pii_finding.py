@@ -167,6 +167,26 @@ def test_plain_digits_count_where_a_word_says_what_they_are(
     assert [kind for kind, _ in found(look, text, column)] == kinds
 
 
+# Its check digits are right for both.
+_PESEL_AND_TCKN: Final = "65080289806"
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("PESEL {0}, T.C. kimlik no {0}", ["pl_pesel", "tr_national_id"]),
+        ("T.C. kimlik no {0}, PESEL {0}", ["tr_national_id", "pl_pesel"]),
+        ("her PESEL is {0} (kimlik unknown)", ["pl_pesel"]),
+        ("{0} (TCKN), and the PESEL", ["tr_national_id"]),
+    ],
+)
+def test_the_nearest_word_says_which_of_two_kinds_a_number_is(
+    look: Finder, text: str, kinds: list[str]
+) -> None:
+    """What stands before a number tells more than what stands after it."""
+    assert [kind for kind, _ in found(look, text.format(_PESEL_AND_TCKN))] == kinds
+
+
 def test_kinds_and_countries_narrow() -> None:
     """Somebody who asks for Spain's does not want all of them."""
     assert pii_kinds.chosen((), ("UK",)) == (
