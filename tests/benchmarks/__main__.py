@@ -14,6 +14,7 @@ from typing import Final
 
 from tests.benchmarks import (
     bench_ledger,
+    bench_memory,
     bench_metadata,
     bench_pii,
     bench_processes,
@@ -33,6 +34,7 @@ BENCHMARKS: Final[dict[str, Callable[[], list[Row]]]] = {
     "pii": bench_pii.measure,
     "metadata": bench_metadata.measure,
     "processes": bench_processes.measure,
+    "memory": bench_memory.measure,
 }
 
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "benchmarks.md"
