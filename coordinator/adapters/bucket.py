@@ -44,6 +44,10 @@ class ObjectFacts(msgspec.Struct, frozen=True):
     size_bytes: int
     root: str | None
 
+    def may_be(self, size_bytes: int, root: str) -> bool:
+        """Say whether it is as large, and has the same root as far as S3 knows one."""
+        return self.size_bytes == size_bytes and self.root in {None, root}
+
 
 class TooLateError(Exception):
     """The lease is too old to begin what must end within it."""

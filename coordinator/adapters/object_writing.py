@@ -118,8 +118,4 @@ class ObjectWriting:
 
     async def _is_there(self, manifest: manifests.Manifest) -> bool:
         facts = await self._bucket.facts(self.key)
-        return (
-            facts is not None
-            and facts.size_bytes == manifest.file_size
-            and facts.root in {None, manifest.root}
-        )
+        return facts is not None and facts.may_be(manifest.file_size, manifest.root)

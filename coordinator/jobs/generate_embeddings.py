@@ -6,7 +6,7 @@ key stays on this machine.
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -138,6 +138,12 @@ def _column(found: Iterator[Row | Broken], wished: str | None) -> str | None:
 
 class _Made(NamedTuple):
     written: Written
+    counts: "_Counted"
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    """How many of one file's rows there are, and what became of them."""
+
     vectors: int
     gone_through: int
     broken: int
@@ -145,9 +151,9 @@ class _Made(NamedTuple):
 
 def _outcome(column: str | None, model: _Model, made: Iterator[_Made]) -> Outcome:
     files = list(made)
-    gone_through = sum(each.gone_through for each in files)
-    vectors = sum(each.vectors for each in files)
-    broken = sum(each.broken for each in files)
+    gone_through = sum(each.counts.gone_through for each in files)
+    vectors = sum(each.counts.vectors for each in files)
+    broken = sum(each.counts.broken for each in files)
     known: dict[str, Any] = {
         "column": column,
         "model": model.embedder.name,
@@ -170,7 +176,7 @@ def _outcome(column: str | None, model: _Model, made: Iterator[_Made]) -> Outcom
 def _file(made: _Made) -> VectorsFile:
     return VectorsFile(
         path=made.written.path,
-        rows=made.vectors,
+        rows=made.counts.vectors,
         size=made.written.size,
         sha256=made.written.sha256,
         root=made.written.root,
@@ -180,16 +186,27 @@ def _file(made: _Made) -> VectorsFile:
 def _written(
     work: Workspace, reader: ObjectReader, whole: list[Piece], model: _Model, column: str | None
 ) -> Iterator[_Made]:
-    """Write the files, each of as much of the object as the next."""
-    groups, results = _results(work, reader, whole, model, column)
+    """Write the files, each of as much of the object as the next.
+
+    What an attempt before this one has written stays: an endpoint is paid for once.
+    """
+    plan = _plan(reader, whole, model)
+    made = work.series(_Counted, model.embedder.name, model.dimensions, column, plan.edges)
     first = 0
-    for number, batches in enumerate(_taken(results, groups)):
+    for kept in made.found():
+        yield _Made(*kept)
+        first += kept.note.gone_through
+    start = len(made)
+    results = _results(work, plan, model, column, start)
+    for number, batches in enumerate(_taken(results, plan.groups[start:]), start):
         counts = _Counts(first)
         file = VectorFile(dimensions=model.dimensions, model=model.embedder.name)
-        path = f"embeddings-{number:05}-of-{len(groups):05}.parquet"
+        path = f"embeddings-{number:05}-of-{len(plan.groups):05}.parquet"
         blocks = file.blocks(counts.counted(batches))
         written = work.write(path, blocks, media_type=MEDIA_TYPE)
-        yield _Made(written, file.vectors, counts.first - first, counts.broken)
+        note = _Counted(file.vectors, counts.first - first, counts.broken)
+        made.keep(written, note)
+        yield _Made(written, note)
         first = counts.first
 
 
@@ -215,10 +232,22 @@ def _taken(
         yield (batch for batches in islice(results, count) for batch in batches)
 
 
-def _results(
-    work: Workspace, reader: ObjectReader, whole: list[Piece], model: _Model, column: str | None
-) -> tuple[list[int], Iterator[Iterable[Embedded]]]:
-    """Return how many pieces each file is of, and what comes of each piece."""
+class _Plan(NamedTuple):
+    pieces: list[Piece]
+    groups: list[int]  # of so many pieces each file is made
+    is_spread: bool
+
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        """Say of which bytes the files are made."""
+        ends = list(accumulate(self.groups))
+        return [
+            (self.pieces[end - count].start, self.pieces[end - 1].end)
+            for count, end in zip(self.groups, ends, strict=True)
+        ]
+
+
+def _plan(reader: ObjectReader, whole: list[Piece], model: _Model) -> _Plan:
     fine = max(1, _PIECE_NUMBERS // model.dimensions)
     has_lines = not whole[0].is_whole and whole[0].detected.format != "parquet"
     if has_lines and isinstance(model.setting, LocalSetting):
@@ -226,8 +255,18 @@ def _results(
         if pieces[0].end - pieces[0].start <= _LONGEST_PIECE:
             each = max(1, _FILE_BYTES // fine)
             groups = [min(each, len(pieces) - start) for start in range(0, len(pieces), each)]
-            return groups, _spread(work, pieces, model, column)
-    return [1] * len(whole), _streamed(work, whole, model, column)
+            return _Plan(pieces, groups, is_spread=True)
+    return _Plan(whole, [1] * len(whole), is_spread=False)
+
+
+def _results(
+    work: Workspace, plan: _Plan, model: _Model, column: str | None, start: int
+) -> Iterator[Iterable[Embedded]]:
+    """Return what comes of each piece, from that of the file ``start`` on."""
+    first = sum(plan.groups[:start])
+    if plan.is_spread:
+        return _spread(work, plan.pieces[first:], model, column)
+    return _streamed(work, plan.pieces, first, model, column)
 
 
 def _spread(
@@ -240,12 +279,12 @@ def _spread(
 
 
 def _streamed(
-    work: Workspace, pieces: list[Piece], model: _Model, column: str | None
+    work: Workspace, pieces: list[Piece], first: int, model: _Model, column: str | None
 ) -> Iterator[Iterable[Embedded]]:
     """Embed here, piece by piece and some rows at a time."""
     total = sum(piece.end - piece.start for piece in pieces)
-    done = 0
-    for piece in pieces:
+    done = sum(piece.end - piece.start for piece in pieces[:first])
+    for piece in pieces[first:]:
         work.note(done, total)
 
         def tick(done: int = done) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from coordinator.adapters import artifacts
 from coordinator.adapters.bucket import Bucket
-from coordinator.adapters.object_writing import ObjectWriting
+from coordinator.adapters.object_writing import ObjectWriting, Stored
 from coordinator.adapters.postgres import Pool
 from coordinator.domain import sigv4
 from coordinator.domain.jobs import Job
@@ -70,6 +70,11 @@ class Host:
         return ObjectWriting(
             self._bucket, key, media_type=media_type, token=token, part_bytes=part_bytes
         )
+
+    def holds(self, stored: Stored) -> bool:
+        """Say whether S3 holds such an object."""
+        facts = self.wait(self._bucket.facts(stored.key))
+        return facts is not None and facts.may_be(stored.size_bytes, stored.root)
 
     def kept(self, task: bytes) -> Mapping[int, bytes]:
         """Return what pieces of the job were kept for ``task``."""

@@ -20,6 +20,7 @@ from coordinator.jobs.executors import mapped
 from coordinator.jobs.host import Host
 from coordinator.jobs.object_reader import ObjectReader, ObjectSource
 from coordinator.jobs.pieces import Piece
+from coordinator.jobs.series import Series, Written
 from coordinator.jobs.stopping import FatalJobError, StoppedError
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+_N = TypeVar("_N", bound=msgspec.Struct)
 
 # S3 has 10,000 parts; an artifact may be longer than what it is made of.
 _MAX_PARTS: Final = 8_000
@@ -46,17 +48,6 @@ class Outcome(msgspec.Struct, frozen=True):
     result: dict[str, Any]
     blocks: str | None = None  # a code: why no job that needs this one may run
     rows: int | None = None  # gone through
-
-
-class Written(msgspec.Struct, frozen=True, rename="camel"):
-    """An artifact, as results name it."""
-
-    path: str
-    size: int
-    sha256: str
-    root: str
-    media_type: str
-    key: str
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,6 +204,11 @@ class Workspace:
             path, stored.size_bytes, stored.sha256.hex(), stored.root, media_type, stored.key
         )
 
+    def series(self, note: type[_N], *named: Any) -> Series[_N]:
+        """Begin a series of files, or go on with it; ``named`` is all that decides their bytes."""
+        name = _name_of([self._key, self._size, *named])
+        return Series(self._host, name, note, self.written)
+
     def path_of(self, stored: Stored) -> str:
         """Return the path under which an artifact was written."""
         return stored.key.removeprefix(self._subject.folder)
@@ -255,9 +251,9 @@ def _parts(blocks: Iterable[bytes], part_bytes: int) -> Iterator[bytes]:
 
 def _task(function: Callable[..., Any], pieces: list[Piece], arguments: tuple[Any, ...]) -> bytes:
     """Name a task by what it does: another cut or other arguments find nothing of it."""
-    named = [
-        f"{function.__module__}.{function.__qualname__}",
-        [(each.start, each.end) for each in pieces],
-        arguments,
-    ]
-    return hashlib.sha256(msgspec.json.encode(named, enc_hook=repr)).digest()[:16]
+    edges = [(each.start, each.end) for each in pieces]
+    return _name_of([f"{function.__module__}.{function.__qualname__}", edges, arguments])
+
+
+def _name_of(what: list[Any]) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(what, enc_hook=repr)).digest()[:16]
