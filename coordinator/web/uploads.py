@@ -140,7 +140,7 @@ def _summary(row: Upload) -> UploadSummary:
     summary="Read the manifest",
     tags=["uploads"],
     responses={
-        **documented(UploadNotFoundError, DownloadBlockedError),
+        **documented(InvalidFieldError, UploadNotFoundError, DownloadBlockedError),
         200: also(dict[str, Any], "The manifest, or what is known of it."),
     },
 )

@@ -85,3 +85,17 @@ async def test_every_refusal_that_a_route_documents_is_a_problem(
         assert list(answer["content"]) == ["application/problem+json"]
         named = [word.strip("`") for word in answer["description"].split("; ")]
         assert {codes[code] for code in named} == {status}
+
+
+async def test_whoever_takes_a_query_says_what_a_wrong_one_gets(
+    operations: dict[str, dict[str, Any]],
+) -> None:
+    """Litestar checks what stands in a query, and refuses it before the handler is called."""
+    taking = {
+        name: set(operation["responses"])
+        for name, operation in operations.items()
+        if any(each["in"] == "query" for each in operation.get("parameters", ()))
+    }
+
+    assert taking
+    assert {name for name, statuses in taking.items() if "422" not in statuses} == set()
