@@ -1,6 +1,8 @@
 # Everything is installed into .venv from Python wheels: no root, no docker.
 
 PYTHON ?= python3
+# Some machines say no: then each process that is started compiles all of our modules anew.
+export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKS := deploy/requirements
