@@ -22,7 +22,7 @@ import manifests
 _ROOT: Final = Path(__file__).parents[2]
 _TESTED: Final = re.compile(r"<!-- tested -->\n```(sh|python)\n(.*?)\n```\n", re.DOTALL)
 _START_S: Final = 90.0
-_RUN_S: Final = 120.0
+_RUN_S: Final = 300.0
 _CHUNK_BYTES: Final = 8 * 1024 * 1024
 
 

@@ -50,6 +50,9 @@ _ELSEWHERE: Final = {
     "redis-eviction": "ok",
     "redis-persistence": "ok",
 }
+# Of two at once LocalStack may happen to finish one before it looks at the other.
+_BY_LUCK: Final = "concurrent-completes"
+
 # The table of s3-facts.md.
 _NOT_ENFORCED: Final[Mapping[str, Mapping[str, str]]] = {
     "seaweedfs": {
@@ -58,7 +61,7 @@ _NOT_ENFORCED: Final[Mapping[str, Mapping[str, str]]] = {
         "listed-digests": "lacking",
         "attributes": "lacking",
     },
-    "localstack": {"repeated-complete": "lacking", "concurrent-completes": "lacking"},
+    "localstack": {"repeated-complete": "lacking", _BY_LUCK: "lacking"},
     "moto": {
         "tampered-url": "lacking !",
         "expired-url": "lacking !",
@@ -125,7 +128,10 @@ async def test_it_prints_what_each_server_does_not_enforce(
 
     enforced = {check.value: "ok" for check in Check}
     expected = {**enforced, **_ELSEWHERE, **_NOT_ENFORCED[server]}
-    assert results(ran.stdout) == expected, ran.stderr
+    found = results(ran.stdout)
+    if expected[_BY_LUCK] == "lacking":
+        assert found.pop(_BY_LUCK) in {expected.pop(_BY_LUCK), "ok"}
+    assert found == expected, ran.stderr
     assert ran.returncode == (1 if server == "moto" else 0)
     for secret in (
         *(s3_server.access_key, s3_server.secret_key, s3_server.s3_endpoint, "X-Amz"),

@@ -75,9 +75,9 @@ def test_a_cluster_gives_the_same_bytes_as_this_machine(executor: Executor) -> N
     assert len(set(computed(executor, who, pieces)[0])) == 2
 
 
-def test_arguments_show_nowhere(executor: Executor, cluster: DaskProcesses) -> None:
+def test_arguments_show_nowhere(executor: Executor, cluster: DaskProcesses, tmp_path: Path) -> None:
     """Keys, logs and what a dashboard could show: a piece holds credentials."""
-    assert computed(executor, noted, [Slice(0, secret="hush-hush-hush")], "/tmp")[0] == [0]
+    assert computed(executor, noted, [Slice(0, secret="hush-hush-hush")], str(tmp_path))[0] == [0]
     with pytest.raises(ObjectReadError):
         computed(executor, failing, [Slice(0, secret="hush-hush-hush")])
 
@@ -138,8 +138,9 @@ def test_a_scheduler_that_goes_away_fails_the_attempt(tmp_path: Path) -> None:
         with open_executor(1, processes.address) as executor:
             computed(executor, who, [Slice(0)])
             threading.Timer(0.5, processes.scheduler.kill).start()
+            pieces = [Slice(n, seconds=0.3) for n in range(20)]
             with pytest.raises(LostTaskError):
-                computed(executor, noted, [Slice(n, seconds=0.3) for n in range(20)], "/tmp")
+                computed(executor, noted, pieces, str(tmp_path))
             with pytest.raises((LostTaskError, OSError)):
                 computed(executor, who, [Slice(0)])
     finally:

@@ -130,9 +130,11 @@ def test_only_so_many_pieces_are_begun_ahead(executor: Executor) -> None:
     assert len(begun) >= 20
 
 
-def test_a_child_that_is_killed_fails_its_own_piece_only(executor: Executor) -> None:
+def test_a_child_that_is_killed_fails_its_own_piece_only(
+    executor: Executor, tmp_path: Path
+) -> None:
     """The attempt fails and can be tried again, with the pool as it was."""
-    others = [executor.submit(noted, Slice(n, seconds=0.1), "/tmp") for n in range(6)]
+    others = [executor.submit(noted, Slice(n, seconds=0.1), str(tmp_path)) for n in range(6)]
 
     with pytest.raises(LostTaskError):
         list(results(executor, deadly, [Slice(n) for n in range(8)], 3))
@@ -183,7 +185,7 @@ def test_a_stopped_job_begins_no_more_pieces(executor: Executor, tmp_path: Path)
     assert len(list(tmp_path.iterdir())) < 20
 
 
-def test_a_job_can_be_stopped_while_a_piece_takes_long(executor: Executor) -> None:
+def test_a_job_can_be_stopped_while_a_piece_takes_long(executor: Executor, tmp_path: Path) -> None:
     """It does not have to wait for the piece."""
     begun = time.monotonic()
 
@@ -193,7 +195,7 @@ def test_a_job_can_be_stopped_while_a_piece_takes_long(executor: Executor) -> No
                 executor,
                 noted,
                 [Slice(0, seconds=3)],
-                "/tmp",
+                str(tmp_path),
                 is_stopped=lambda: time.monotonic() > begun + 0.5,
             )
         )
