@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import psycopg
 import pytest
+from psycopg import sql
 
 from coordinator.embedded import Addresses, EmbeddedError, running
 from coordinator.embedded.keeper_process import identity
@@ -149,7 +151,16 @@ def _addresses(config: pytest.Config, kind: str) -> Any:
 @contextmanager
 def _embedded(folder: Path) -> "Iterator[Addresses]":
     with running(folder) as started:
+        _be_quick(started.addresses.database_url)
         yield started.addresses
+
+
+def _be_quick(database_url: str) -> None:
+    """Let a database of tests not wait for the disk: each test makes and drops one."""
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            conn.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        conn.execute("SELECT pg_reload_conf()")
 
 
 _KINDS: Final[dict[str, Callable[[Path], AbstractContextManager[Addresses | S3Address]]]] = {
