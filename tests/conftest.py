@@ -81,7 +81,7 @@ async def database_url(servers: Addresses, template: str) -> AsyncGenerator[str]
     """A fresh, migrated database, dropped afterwards."""
     name = f"test_{uuid4().hex}"
     async with await psycopg.AsyncConnection.connect(servers.database_url, autocommit=True) as conn:
-        clone = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        clone = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         await conn.execute(clone.format(sql.Identifier(name), sql.Identifier(template)))
         yield _at(servers.database_url, name)
         drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")

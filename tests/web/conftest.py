@@ -30,7 +30,7 @@ async def database_url(servers: Addresses, template: str) -> AsyncGenerator[str]
     """A database of the module's own."""
     name = f"web_{uuid4().hex}"
     async with await psycopg.AsyncConnection.connect(servers.database_url, autocommit=True) as conn:
-        clone = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        clone = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         await conn.execute(clone.format(sql.Identifier(name), sql.Identifier(template)))
         yield servers.database_url.rsplit("/", 1)[0] + "/" + name
         drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
