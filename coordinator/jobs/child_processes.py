@@ -31,6 +31,9 @@ _R = TypeVar("_R")
 # Libraries keep some memory of whatever they have seen: a child is replaced after so many tasks.
 _TASKS_EACH: Final = 200
 
+# What one kind of job has loaded is no use to the next, and takes its memory.
+_IDLE_SECONDS: Final = 3.0
+
 # A terminal and systemd send these to every process; a worker that is told so finishes its tasks.
 _NOT_FOR_CHILDREN: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -129,7 +132,16 @@ class Children(Executor):
         """Give one child task after task. A new one comes when it died, or has had enough."""
         child: _Child | None = None
         try:
-            while (task := self._tasks.get()) is not None:
+            while True:
+                try:
+                    task = self._tasks.get(timeout=None if child is None else _IDLE_SECONDS)
+                except Empty:
+                    assert child is not None, "there is no haste without one"
+                    self._drop(child)
+                    child = None
+                    continue
+                if task is None:
+                    return
                 if task.future.set_running_or_notify_cancel():
                     child = self._run(task, child)
                 del task  # its result may be large

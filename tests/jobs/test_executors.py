@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from coordinator.jobs import child_processes
 from coordinator.jobs.child_processes import Children, LostTaskError
 from coordinator.jobs.dask_cluster import DaskMissingError
 from coordinator.jobs.executors import mapped, open_executor
@@ -252,3 +253,13 @@ def test_a_scheduler_without_dask_says_what_to_install(monkeypatch: pytest.Monke
 
     with pytest.raises(DaskMissingError, match=r"upload-coordinator\[dask\]"):
         open_executor(2, "tcp://127.0.0.1:8786").__enter__()
+
+
+def test_a_child_that_has_nothing_to_do_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one kind of job has loaded would take the memory of the next."""
+    monkeypatch.setattr(child_processes, "_IDLE_SECONDS", 0.2)
+    with open_executor(1, None) as executor:
+        first = executor.submit(who, Slice(0)).result()
+        until(lambda: is_gone(first))
+
+        assert executor.submit(who, Slice(0)).result() != first
