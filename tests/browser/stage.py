@@ -1,0 +1,127 @@
+"""Where the tests in a browser play: an installation, the way to its S3, and a page's backend.
+
+browser ── line ── hostile proxy ── SeaweedFS
+   │
+   ├── service, worker
+   └── backend, which serves the test's page
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+import manifests
+from coordinator.embedded import running
+from tests.browser.backend import Backend, Service, backend
+from tests.browser.line import Line, line_to
+from tests.faults.hostile_s3 import HostileS3, hostile_s3
+from tests.faults.installation import Installation, Program
+from tests.forwarding import passing_to
+
+_PATIENCE_S: Final = 60.0
+
+
+class Stage:
+    """All of it, and what service and S3 say has happened."""
+
+    def __init__(
+        self, installation: Installation, s3: HostileS3, line: Line, page: Backend
+    ) -> None:
+        self.installation = installation
+        self.s3 = s3
+        self.line = line
+        self.page = page
+        self._http = httpx.Client(
+            base_url=installation.url,
+            headers={"Authorization": f"Bearer {installation.key}"},
+            timeout=30.0,
+        )
+
+    def reset(self) -> None:
+        """Make everything good again, and forget what was seen."""
+        self.line.heal()
+        self.s3.reset()
+        self.page.reset()
+        self.page.service = service_of(self.installation, self.installation.service)
+
+    def close(self) -> None:
+        """Close what it looks with."""
+        self._http.close()
+
+    def ask(self, path: str) -> Any:
+        """Ask the service, as a backend may."""
+        answer = self._http.get(path)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def status(self, upload_id: str) -> dict[str, Any]:
+        """Read how the service says that an upload stands."""
+        found: dict[str, Any] = self.ask(f"/api/upload/status/{upload_id}?verify=true")
+        return found
+
+    def uploads(self) -> list[dict[str, Any]]:
+        """List all uploads that there are."""
+        found: list[dict[str, Any]] = self.ask("/api/uploads?limit=500")["uploads"]
+        return found
+
+    def await_status(self, upload_id: str, wanted: str) -> None:
+        """Return once the service says so."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while (found := self.status(upload_id)["status"]) != wanted:
+            assert time.monotonic() < deadline, f"{found} and never {wanted}"
+            time.sleep(0.1)
+
+    def holds(self, upload_id: str, path: Path) -> bool:
+        """Say whether the proven manifest is that of the file; it was compared with S3's own."""
+        status = self.status(upload_id)
+        if status["status"] != "COMPLETED":
+            return False
+        manifest = self.ask(f"/api/uploads/{upload_id}/manifest")
+        digests = list(digests_of(path, manifest["chunkSize"]))
+        return (
+            manifest["fileSize"] == path.stat().st_size
+            and manifest["chunks"] == [each.hex() for each in digests]
+            and manifest["root"] == manifests.root(b"".join(digests))
+        )
+
+
+def digests_of(path: Path, chunk_bytes: int) -> Iterator[bytes]:
+    """Hash a file chunk by chunk, as it lies on the disk now; an empty one is one empty chunk."""
+    with path.open("rb") as file:
+        yield hashlib.sha256(file.read(chunk_bytes)).digest()
+        while chunk := file.read(chunk_bytes):
+            yield hashlib.sha256(chunk).digest()
+
+
+def service_of(installation: Installation, program: Program) -> Service:
+    """Describe one of the installation's services to a backend."""
+    return Service(program.url, installation.key, installation.environ["COORDINATOR_SECRET"])
+
+
+@contextmanager
+def stage(folder: Path, builds: Path) -> Iterator[Stage]:
+    """Set it up, for all tests of a run; ``builds`` is where bundles for pages lie."""
+    with (
+        backend(builds) as page,
+        running(folder / "home") as servers,
+        hostile_s3(passing_to(servers.addresses.s3_endpoint)) as s3,
+        line_to(s3.address) as line,
+    ):
+        changes = {
+            "COORDINATOR_S3_PUBLIC_ENDPOINT": line.address,
+            "COORDINATOR_CORS_ORIGINS": page.address,
+        }
+        installation = Installation(servers, folder, changes)
+        try:
+            installation.start()
+            made = Stage(installation, s3, line, page)
+            made.reset()
+            yield made
+            made.close()
+        finally:
+            installation.end()
