@@ -71,6 +71,8 @@ def page_policy(*, s3: str) -> str:
             "form-action 'none'",
             "frame-ancestors 'none'",
             "require-trusted-types-for 'script'",
+            # What coordinator.js makes for the address of its worker, and nothing besides.
+            "trusted-types coordinator-hash-worker",
         ]
     )
 
