@@ -138,15 +138,15 @@ export class Upload extends Emitter {
 
   /** Stop sending. Chunks that are under way are sent again afterwards. */
   pause() {
-    if (!this.#isAtWork()) return;
+    if (!this.#isAtWork() && this.#state !== "new") return;
     this.#end.abort(new DOMException("Paused.", "AbortError"));
     this.#become("paused");
   }
 
   /** Go on after `pause`, or after a failure. */
   resume() {
-    if (this.#state === "paused") this.#go();
-    else if (this.#state === "failed") this.start();
+    if (this.#state === "paused" && this.#outcome !== null) this.#go();
+    else if (this.#state === "paused" || this.#state === "failed") this.start();
   }
 
   /**

@@ -173,7 +173,7 @@ export class Uploads extends Emitter {
     // A paused one gives its place to the next; resumed, it may be one too many for a while.
     if (OVER.has(state) || state === "paused") this.#running.delete(upload);
     else this.#running.add(upload);
-    if (OVER.has(state)) this.#waiting.delete(upload);
+    if (state !== "new") this.#waiting.delete(upload);
     this.#next();
   }
 
