@@ -37,6 +37,10 @@ class Service(msgspec.Struct, frozen=True):
     key: str
     secret: str
 
+    def without_key(self) -> "Service":
+        """Return what a backend knows that was set up wrongly."""
+        return msgspec.structs.replace(self, key="")
+
 
 class Backend:
     """What the page asks, and how it is answered."""
@@ -69,8 +73,8 @@ class Backend:
         token = known["uploadToken"]
         if is_first and self.first_token_seconds is not None:
             token = self._short(token, self.first_token_seconds)
-        body = {"uploadId": known["uploadId"], "token": token}
-        return Answer(200, {"content-type": "application/json"}, json.dumps(body).encode())
+        body = json.dumps({**known, "uploadToken": token}).encode()
+        return Answer(200, {"content-type": "application/json"}, body)
 
     def _init(self, asked: dict[str, Any]) -> httpx.Response:
         body = {name: asked[name] for name in ("fileName", "fileSize", "fileType")}
@@ -84,7 +88,7 @@ class Backend:
         return self._call(f"/api/uploads/{upload_id}/token", {}, None)
 
     def _call(self, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
-        own = {"Authorization": f"Bearer {self.service.key}", **headers}
+        own = {"Authorization": f"Bearer {self.service.key}".strip(), **headers}
         return httpx.post(f"{self.service.url}{path}", json=body, headers=own, timeout=30.0)
 
     def _short(self, text: str, seconds: int) -> str:

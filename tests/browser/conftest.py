@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser.chromium import launched
 from tests.browser.driving import Driven
 from tests.browser.stage import Stage, stage
 
 _ROOT: Final = Path(__file__).parents[2]
-_HERE: Final = Path(__file__).parent
 PICTURES: Final = _ROOT / ".local" / "screenshots"
-_CHROMIUM: Final = os.environ.get("CHROMIUM", "chromium")
+PATIENCE_MS: Final = 120_000
 _BLOCK: Final = 1024 * 1024
 
 MakeFile = Callable[..., Path]
@@ -31,15 +30,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; Playwright brings none that we would use."""
-    path = shutil.which(_CHROMIUM)
-    assert path is not None, "no Chromium here: `make browser-test` installs it, or says how"
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=path, args=["--disable-dev-shm-usage", "--enable-precise-memory-info"]
-        )
+    """One Chromium for all tests; each has a context of its own in it."""
+    with sync_playwright() as playwright, launched(playwright) as running:
         yield running
-        running.close()
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +66,7 @@ def scene(whole_stage: Stage) -> Iterator[Stage]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser of a person that nobody has used before."""
     fresh = browser.new_context()
+    fresh.set_default_timeout(PATIENCE_MS)
     yield fresh
     fresh.close()
 
@@ -102,23 +96,3 @@ def make_file(tmp_path: Path) -> MakeFile:
         return path
 
     return make
-
-
-@pytest.fixture(scope="session")
-def node_modules() -> Path:
-    """The packages of npm that `make browser-test` installed."""
-    found = _HERE / "node_modules"
-    assert (found / "axe-core").is_dir(), "run `make browser-test`, which installs it"
-    return found
-
-
-def bundle(entry: Path, out: Path, node_modules: Path) -> None:
-    """Make one file of a module and all that it imports from npm."""
-    subprocess.run(
-        [
-            str(node_modules / ".bin" / "esbuild"),
-            *(str(entry), "--bundle", "--format=esm", f"--outfile={out}", "--log-level=error"),
-            *("--loader:.css=css", '--define:process.env.NODE_ENV="production"'),
-        ],
-        check=True,
-    )

@@ -9,7 +9,8 @@ from playwright.sync_api import Page, Request
 
 from tests.browser.stage import Stage
 
-_PATIENCE_MS: Final = 60_000
+_PATIENCE_MS: Final = 120_000
+_LOOK_MS: Final = 50
 
 
 class Driven:
@@ -35,8 +36,8 @@ class Driven:
 
     def load(self) -> None:
         """Load the page, or load it again."""
-        self.page.goto(self._url)
-        self.page.wait_for_function("document.title === 'ready'")
+        self.page.goto(self._url, timeout=_PATIENCE_MS)
+        self.page.wait_for_function("document.title === 'ready'", timeout=_PATIENCE_MS)
 
     def _note(self, request: Request) -> None:
         if request.url.startswith(self._endpoint):
@@ -70,7 +71,7 @@ class Driven:
         """Return the report once the condition on ``it`` holds."""
         script = f"(() => {{ const it = lab.report(); return {condition}; }})()"
         try:
-            self.page.wait_for_function(script, timeout=patience_ms)
+            self.page.wait_for_function(script, timeout=patience_ms, polling=_LOOK_MS)
         except Exception as exc:
             raise AssertionError(f"never {condition}: {brief(self.report)}") from exc
         return self.report

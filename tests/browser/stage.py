@@ -83,11 +83,9 @@ class Stage:
             return False
         manifest = self.ask(f"/api/uploads/{upload_id}/manifest")
         digests = list(digests_of(path, manifest["chunkSize"]))
-        return (
-            manifest["fileSize"] == path.stat().st_size
-            and manifest["chunks"] == [each.hex() for each in digests]
-            and manifest["root"] == manifests.root(b"".join(digests))
-        )
+        found = (manifest["fileSize"], manifest["chunks"], manifest["root"])
+        true_root = manifests.root(b"".join(digests))
+        return found == (path.stat().st_size, [each.hex() for each in digests], true_root)
 
 
 def digests_of(path: Path, chunk_bytes: int) -> Iterator[bytes]:
