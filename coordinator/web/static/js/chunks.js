@@ -20,7 +20,7 @@ import { UploadError } from "./problems.js";
  * @property {number} chunkIndex
  * @property {"hashing" | "sending" | "uploaded" | "retrying"} state
  * @property {number} uploadedBytes
- * @property {number} attempt counted from 1
+ * @property {number} attempt counted from 1; 0 of a chunk that was there already
  * @property {UploadError} [error] why it is sent again
  *
  * @typedef {object} Tools what one upload works with

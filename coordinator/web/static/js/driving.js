@@ -187,6 +187,10 @@ export class Driving {
     }
     this.facts = facts;
     this.course.begun();
+    for (const chunkIndex of facts.uploaded) {
+      const uploadedBytes = sliceOf(this.file, chunkIndex, facts.chunkSize).size;
+      this.tools.onChunk({ chunkIndex, state: "uploaded", uploadedBytes, attempt: 0 });
+    }
     return facts;
   }
 

@@ -11,12 +11,15 @@ import { UploadError } from "./problems.js";
  * @property {File} file
  * @property {string} path with `/`, from the folder that was chosen on; or the name
  * @property {FileSystemFileHandle} [handle] by which the file can be found again after a reload
+ * @property {import("./remembered.js").Entry} [resume] the open upload that it goes on with
  *
  * @typedef {object} Harvest
  * @property {FoundFile[]} files
  * @property {UploadError[]} unreadable folders and files that could not be opened
  *
- * @typedef {Iterable<File | FoundFile> | FileList | DataTransferItemList | DataTransfer} Source
+ * @typedef {File | FileSystemHandle | { file: File, path?: string, handle?: FileSystemFileHandle,
+ *   resume?: import("./remembered.js").Entry }} Given
+ * @typedef {Iterable<Given> | FileList | DataTransferItemList | DataTransfer} Source
  */
 
 /**
@@ -30,14 +33,21 @@ export async function filesOf(source) {
   const harvest = { files: [], unreadable: [] };
   const items = itemsOf(source);
   if (items === null) {
-    for (const each of /** @type {Iterable<File | FoundFile>} */ (source)) {
-      harvest.files.push(each instanceof Blob ? { file: each, path: each.webkitRelativePath || each.name } : each);
+    for (const each of [.../** @type {Iterable<Given>} */ (source)]) {
+      if (each instanceof Blob) harvest.files.push({ file: each, path: pathOf(each) });
+      else if ("file" in each) harvest.files.push({ path: pathOf(each.file), ...each });
+      else await walkHandle(each, each.name, harvest);
     }
     return harvest;
   }
   const taken = [...items].filter((item) => item.kind === "file").map(taking);
   for (const walk of taken) await walk(harvest);
   return harvest;
+}
+
+/** A folder that was chosen gives its files paths; others have their names. */
+function pathOf(/** @type {File} */ file) {
+  return file.webkitRelativePath || file.name;
 }
 
 /** @returns {DataTransferItemList | null} */

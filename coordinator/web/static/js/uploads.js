@@ -82,8 +82,8 @@ export class Uploads extends Emitter {
   async add(source, options = {}) {
     const { files, unreadable } = await filesOf(source);
     for (const error of unreadable) this.emit("warning", { error });
-    const added = files.map(({ file, path, handle }) => {
-      const upload = new Upload(file, { ...this.#options, path, handle, ...options, budget: this.budget });
+    const added = files.map(({ file, ...found }) => {
+      const upload = new Upload(file, { ...this.#options, ...options, ...found, budget: this.budget });
       this.#listenTo(upload);
       this.#uploads.push(upload);
       this.#waiting.add(upload);
@@ -110,8 +110,16 @@ export class Uploads extends Emitter {
     this.#next();
   }
 
-  /** Give up all that are not over, here and at the service. */
-  async cancel() {
+  /**
+   * Give up one upload, or all that are not over, here and at the service.
+   *
+   * @param {Upload} [upload]
+   */
+  async cancel(upload) {
+    if (upload !== undefined) {
+      await upload.cancel();
+      return;
+    }
     this.#waiting.clear();
     await Promise.all(this.#uploads.filter(({ state }) => !OVER.has(state)).map((upload) => upload.cancel()));
   }
