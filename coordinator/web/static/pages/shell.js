@@ -101,7 +101,8 @@ function tabLink(/** @type {string} */ href, /** @type {string} */ text, /** @ty
 }
 
 function showWho(/** @type {HTMLElement} */ who, /** @type {Shell} */ { me }) {
-  const name = me.uploadId === null ? `${me.userId} · ${me.tenant}` : "one upload";
+  const names = me.userId === me.tenant ? me.userId : `${me.userId} · ${me.tenant}`;
+  const name = me.uploadId === null ? names : "one upload";
   const leave = h("button", { class: "quiet", type: "button", on: { click: forgetKey } }, "Forget key");
   who.replaceChildren(h("bdi", { title: name }, name), leave);
 }

@@ -5,7 +5,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @type {Record<string, string>} Paths on a field of 24 by 24, drawn as lines. */
+/** Paths on a field of 24 by 24, drawn as lines. */
 const ICONS = {
   alert: "M12 8v5m0 3.5v.01M10.3 3.9 2.6 17.3A2 2 0 0 0 4.3 20.3h15.4a2 2 0 0 0 1.7-3L13.7 3.9a2 2 0 0 0-3.4 0Z",
   check: "m5 12.5 4.5 4.5L19 7.5",
@@ -28,6 +28,7 @@ const ICONS = {
 /**
  * @typedef {Node | string | number | null | undefined | false} Child
  * @typedef {Record<string, unknown>} Properties
+ * @typedef {keyof typeof ICONS} IconName
  */
 
 /**
@@ -95,7 +96,7 @@ export function setAttribute(element, name, value) {
 /**
  * Draw an icon that says nothing to screen readers: what it stands on has a name.
  *
- * @param {keyof typeof ICONS} name
+ * @param {IconName} name
  */
 export function icon(name) {
   const path = document.createElementNS(SVG, "path");
