@@ -6,9 +6,11 @@ browser ── line ── hostile proxy ── SeaweedFS
    └── backend, which serves the test's page
 """
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -16,14 +18,18 @@ from typing import Any, Final
 import httpx
 
 import manifests
+from coordinator import settings as settings_module
+from coordinator.cli.keys import create_key
+from coordinator.domain.access import Role
 from coordinator.embedded import running
 from tests.browser.backend import Backend, Service, backend
 from tests.browser.line import Line, line_to
-from tests.faults.hostile_s3 import HostileS3, hostile_s3
+from tests.faults.hostile_s3 import PART, HostileS3, hostile_s3
 from tests.faults.installation import Installation, Program
 from tests.forwarding import passing_to
 
 _PATIENCE_S: Final = 60.0
+_QUIET_S: Final = 1.0
 
 
 class Stage:
@@ -53,11 +59,37 @@ class Stage:
         """Close what it looks with."""
         self._http.close()
 
+    def key_for(self, *roles: Role, user: str = "default") -> str:
+        """Make a key of a user who has these roles."""
+        environ = self.installation.environ
+        settings = settings_module.read(
+            {k: v for k, v in environ.items() if k.startswith(settings_module.PREFIX)}
+        )
+        making = create_key(
+            settings,
+            name="tests",
+            tenant="default",
+            user=user,
+            roles=roles,
+            scopes=(),
+            lifetime=None,
+        )
+        # In a thread: Playwright keeps a loop running in this one.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, making).result().text
+
     def ask(self, path: str) -> Any:
         """Ask the service, as a backend may."""
         answer = self._http.get(path)
         assert answer.is_success, answer.text
         return answer.json()
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Tell the service something, as a backend may."""
+        answer = self._http.post(path, json=body)
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
     def status(self, upload_id: str) -> dict[str, Any]:
         """Read how the service says that an upload stands."""
@@ -65,8 +97,8 @@ class Stage:
         return found
 
     def uploads(self) -> list[dict[str, Any]]:
-        """List all uploads that there are."""
-        found: list[dict[str, Any]] = self.ask("/api/uploads?limit=500")["uploads"]
+        """List the newest uploads."""
+        found: list[dict[str, Any]] = self.ask("/api/uploads")["uploads"]
         return found
 
     def await_status(self, upload_id: str, wanted: str) -> None:
@@ -75,6 +107,17 @@ class Stage:
         while (found := self.status(upload_id)["status"]) != wanted:
             assert time.monotonic() < deadline, f"{found} and never {wanted}"
             time.sleep(0.1)
+
+    def await_quiet(self) -> int:
+        """Return how many parts have come, once no more come: some were on the way already."""
+        deadline = time.monotonic() + _PATIENCE_S
+        before = -1
+        while (now := self.s3.count(PART)) != before:
+            assert time.monotonic() < deadline, "parts never stop coming"
+            before = now
+            time.sleep(_QUIET_S)
+        self.s3.settle()
+        return now
 
     def holds(self, upload_id: str, path: Path) -> bool:
         """Say whether the proven manifest is that of the file; it was compared with S3's own."""

@@ -36,9 +36,9 @@ def test_ten_seconds_offline_are_waited_out(
     driven.until("it.progress.chunks.uploaded >= 2")
 
     context.set_offline(offline=True)
+    scene.line.cut()
     driven.until("it.state === 'offline'")
-    scene.s3.settle()
-    sent = scene.s3.count(PART)
+    sent = scene.await_quiet()
     time.sleep(AWAY_S)
     sent_meanwhile = scene.s3.count(PART) - sent
     context.set_offline(offline=False)
@@ -144,12 +144,32 @@ def test_bytes_that_are_altered_on_the_way_are_refused_sent_again_and_told(
     assert [warning["code"] for warning in driven.report["warnings"]] == ["altered-on-the-way"]
 
 
-def test_a_line_that_falls_silent_is_noticed(scene: Stage, driven: Driven, path: Path) -> None:
+def test_a_line_that_stops_moving_is_noticed(scene: Stage, driven: Driven, path: Path) -> None:
     """Some networks drop packets without a word; a request would wait for ever."""
-    scene.s3.harm(PART, harms.silence(commit=False), nth=2)
+    scene.line.slow_to(8 * MIB)
 
-    driven.begin(path)
-    result = driven.result(patience_ms=90_000)
+    driven.begin(path, stallSeconds=3)
+    driven.until("it.progress.chunks.uploaded >= 2")
+    scene.line.freeze()
+    driven.until("it.warnings.length > 0")
+    scene.line.cut()
+    scene.line.heal()
+    result = driven.result()
 
     assert scene.holds(result["uploadId"], path)
+    assert driven.report["warnings"][0]["code"] == "stalled"
+    assert never_falls(driven.report["uploaded"])
+
+
+def test_an_answer_that_never_comes_is_not_waited_for(
+    scene: Stage, driven: Driven, path: Path
+) -> None:
+    """S3 has the part, or not: sending it again is right either way."""
+    scene.s3.harm(PART, harms.silence(commit=True), nth=2)
+
+    driven.begin(path, stallSeconds=0.5)
+    result = driven.result()
+
+    assert scene.holds(result["uploadId"], path)
+    assert scene.s3.count(PART) == CHUNKS + 1
     assert [warning["code"] for warning in driven.report["warnings"]] == ["stalled"]

@@ -43,8 +43,7 @@ def test_a_pause_sends_nothing_and_resuming_sends_the_rest(
 
     driven.call("pause")
     driven.until("it.state === 'paused'")
-    scene.s3.settle()
-    before = (scene.s3.count(PART), driven.report["progress"]["uploadedBytes"])
+    before = (scene.await_quiet(), driven.report["progress"]["uploadedBytes"])
     time.sleep(1.5)
     paused = (scene.s3.count(PART), driven.report["progress"]["uploadedBytes"])
     driven.call("resume")
@@ -64,7 +63,7 @@ def test_after_a_reload_only_what_is_missing_is_sent(
     upload_id = begun(driven, path)
 
     driven.load()
-    scene.s3.settle()
+    scene.await_quiet()
     remembered = driven.page.evaluate("lab.remembered()")
     driven.begin(path, resume=True)
     result = driven.result()
@@ -86,7 +85,7 @@ def test_a_killed_tab_loses_nothing(
     with pytest.raises(Error):
         driven.page.goto("chrome://crash")
     again = Driven.open(context.new_page(), scene)
-    scene.s3.settle()
+    scene.await_quiet()
     again.begin(path, resume=True)
     result = again.result()
 
@@ -104,7 +103,7 @@ def test_a_browser_that_remembers_nothing_finds_the_upload_by_the_service(
     assert browser is not None
 
     page.close()
-    scene.s3.settle()
+    scene.await_quiet()
     fresh = browser.new_context()
     again = Driven.open(fresh.new_page(), scene)
     again.begin(path)
@@ -122,8 +121,7 @@ def test_another_file_of_the_same_name_and_size_is_refused_and_nothing_is_sent(
     """Half of one file and half of another is the worst outcome of all."""
     upload_id = begun(driven, path)
     driven.load()
-    scene.s3.settle()
-    sent, known = scene.s3.count(PART), scene.status(upload_id)
+    sent, known = scene.await_quiet(), scene.status(upload_id)
     path.write_bytes(path.read_bytes()[::-1])
 
     driven.begin(path, resume=True)

@@ -74,8 +74,7 @@ def test_pause_and_resume_of_the_dashboard_are_ours(
     choose(dashboard, path)
     dashboard.wait_for_function("uppy.getFiles()[0].progress.bytesUploaded > 10e6")
     dashboard.get_by_role("button", name="Pause", exact=True).click()
-    scene.s3.settle()
-    before = scene.s3.count(PART)
+    before = scene.await_quiet()
     time.sleep(1.5)
     sent_meanwhile = scene.s3.count(PART) - before
     dashboard.get_by_role("button", name="Resume", exact=True).click()
