@@ -2,7 +2,11 @@
  * Events that can be listened to in three ways: `on`, `addEventListener`, `for await`.
  */
 
-/** An EventTarget with `on`, and with iteration until an event of `last` has passed. */
+/**
+ * An EventTarget with `on`, and with iteration until an event of `last` has passed.
+ *
+ * @template {Record<string, any>} Events details by type
+ */
 export class Emitter extends EventTarget {
   /** @type {Set<(type: string, detail: any) => void>} */
   #readers = new Set();
@@ -17,8 +21,9 @@ export class Emitter extends EventTarget {
   /**
    * Call `listener` with the detail of each event of a type; call what is returned to stop.
    *
-   * @param {string} type
-   * @param {(detail: any) => void} listener
+   * @template {keyof Events & string} Type
+   * @param {Type} type
+   * @param {(detail: Events[Type]) => void} listener
    * @returns {() => void}
    */
   on(type, listener) {
@@ -28,8 +33,9 @@ export class Emitter extends EventTarget {
   }
 
   /**
-   * @param {string} type
-   * @param {any} detail
+   * @template {keyof Events & string} Type
+   * @param {Type} type
+   * @param {Events[Type]} detail
    */
   emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
@@ -39,7 +45,7 @@ export class Emitter extends EventTarget {
   /**
    * Read all events from now on, each with its `type`. A slow reader sees only the newest progress.
    *
-   * @returns {AsyncGenerator<any, void, void>}
+   * @returns {AsyncGenerator<{ [Type in keyof Events]: Events[Type] & { type: Type } }[keyof Events], void, void>}
    */
   async *[Symbol.asyncIterator]() {
     /** @type {any[]} */

@@ -46,13 +46,21 @@ export async function forget({ endpoint = globalThis.location?.origin, uploadId 
   await inStore("readwrite", (store) => store.delete([bare(endpoint), uploadId]));
 }
 
-/**
- * @param {Entry} entry
- * @returns {Promise<void>}
- */
-export async function remember(entry) {
-  const kept = { ...entry, endpoint: bare(entry.endpoint) };
-  await inStore("readwrite", (store) => store.put(kept));
+/** Writes of one upload, one after the other: what is forgotten stays forgotten. */
+export class Memory {
+  /** @type {Promise<unknown>} */
+  #writes = Promise.resolve();
+
+  /** @param {Entry} entry */
+  remember(entry) {
+    const kept = { ...entry, endpoint: bare(entry.endpoint) };
+    this.#writes = this.#writes.then(() => inStore("readwrite", (store) => store.put(kept)));
+  }
+
+  /** @param {{ endpoint: string, uploadId: string }} entry */
+  forget(entry) {
+    this.#writes = this.#writes.then(() => forget(entry));
+  }
 }
 
 function bare(/** @type {string} */ endpoint) {

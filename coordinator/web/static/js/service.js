@@ -116,6 +116,7 @@ export class Service {
     let renewals = 0;
     let firstFailureAt = Number.NaN;
     for (let attempt = 0; ; attempt += 1) {
+      request.signal.throwIfAborted();
       const used = this.#token;
       /** @type {UploadError} */
       let failure;

@@ -3,7 +3,7 @@
  * without WebCrypto (plain http). WebCrypto is several times faster and is used wherever it can be.
  */
 
-const ROUND = Uint32Array.from([
+const ROUND = Int32Array.from([
   0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
   0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
   0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
@@ -16,10 +16,10 @@ const BLOCK = 64;
 
 /** A digest that is fed; `finish` once. */
 export class Sha256 {
-  #state = Uint32Array.from([
+  #state = Int32Array.from([
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
   ]);
-  #words = new Uint32Array(64);
+  #words = new Int32Array(64);
   #rest = new Uint8Array(BLOCK);
   #restBytes = 0;
   #bytes = 0;
@@ -50,12 +50,13 @@ export class Sha256 {
     length.setUint32(4, bits >>> 0);
     this.update(padding);
     const digest = new DataView(new ArrayBuffer(32));
-    this.#state.forEach((word, at) => digest.setUint32(4 * at, word));
+    this.#state.forEach((word, at) => digest.setInt32(4 * at, word));
     return new Uint8Array(digest.buffer);
   }
 
   #mix(/** @type {Uint8Array} */ data, /** @type {number} */ offset) {
     const words = this.#words;
+    const state = this.#state;
     for (let at = 0; at < 16; at += 1) {
       const from = offset + 4 * at;
       words[at] = (data[from] << 24) | (data[from + 1] << 16) | (data[from + 2] << 8) | data[from + 3];
@@ -67,7 +68,15 @@ export class Sha256 {
       const high = ((late >>> 17) | (late << 15)) ^ ((late >>> 19) | (late << 13)) ^ (late >>> 10);
       words[at] = (words[at - 16] + low + words[at - 7] + high) | 0;
     }
-    let [a, b, c, d, e, f, g, h] = this.#state;
+    // Not destructured and not in a loop: this is the innermost part, and that doubles its speed.
+    let a = state[0];
+    let b = state[1];
+    let c = state[2];
+    let d = state[3];
+    let e = state[4];
+    let f = state[5];
+    let g = state[6];
+    let h = state[7];
     for (let at = 0; at < 64; at += 1) {
       const high = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
       const first = (h + high + ((e & f) ^ (~e & g)) + ROUND[at] + words[at]) | 0;
@@ -82,8 +91,13 @@ export class Sha256 {
       b = a;
       a = (first + second) | 0;
     }
-    [a, b, c, d, e, f, g, h].forEach((word, at) => {
-      this.#state[at] += word;
-    });
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+    state[5] += f;
+    state[6] += g;
+    state[7] += h;
   }
 }

@@ -45,8 +45,9 @@ export function batchToSign({ hashed, ready, sending, lanes, batches, total, win
   const wanted = Math.min(lanes * GROWTH ** batches, Math.ceil(window / 2), most);
   if (isLast || hashed >= wanted) return batch;
   if (ready > 0 || sending >= lanes) return 0;
-  const least = Math.min(most, Math.ceil(total / DRY_BATCHES));
-  return hashed >= (sending === 0 ? Math.min(lanes, least) : least) ? batch : 0;
+  const least = Math.min(most, Math.max(2, Math.ceil(total / DRY_BATCHES)));
+  // Running dry: at once if nothing moves at all, else as soon as it doubles what moves.
+  return hashed >= (sending === 0 ? Math.min(lanes, least) : Math.max(least, sending)) ? batch : 0;
 }
 
 /**

@@ -11,8 +11,9 @@ import { Emitter } from "./events.js";
 import { UploadError } from "./problems.js";
 import { Meter } from "./progress.js";
 import { putByXhr } from "./putting.js";
-import { forget, remember } from "./remembered.js";
+import { Memory } from "./remembered.js";
 import { Service } from "./service.js";
+import { deferred } from "./waiting.js";
 
 /**
  * @typedef {"new" | "preparing" | "proving" | "uploading" | "paused" | "offline" | "completing"
@@ -20,38 +21,32 @@ import { Service } from "./service.js";
  * @typedef {import("./completing.js").Result} Result
  * @typedef {import("./opening.js").NamedBlob} NamedBlob
  *
- * @typedef {object} Seams what tests put in place of the browser's own
- * @property {import("./service.js").Fetch} [fetch]
- * @property {import("./putting.js").Put} [put]
- *
- * @typedef {object} OwnOptions
- * @property {import("./opening.js").SessionCall} session the page's call to its own backend
- * @property {string} [endpoint] the coordinator's address; by default the page's own origin
- * @property {string} [resumeKey] by default made from name, size, time and path
- * @property {import("./remembered.js").Entry} [resume] an open upload, from `openUploads`
- * @property {string} [path] the file's place in its folder
- * @property {FileSystemFileHandle} [handle] kept, so that the file need not be chosen again
- * @property {boolean} [remember] keep it in IndexedDB until it is over; by default true
- * @property {Budget} [budget] shared by several uploads
- * @property {number} [stallSeconds] a chunk that moves nothing for so long is sent again; 30
- * @property {number} [patienceSeconds] servers that answer with errors only are given up then; 300
- * @property {Seams} [seams]
- *
- * @typedef {OwnOptions & import("./budget.js").BudgetOptions} UploadOptions
+ * @typedef {object} UploadEvents what each event's `detail` is
+ * @property {{ state: State }} state
+ * @property {import("./progress.js").Progress} progress ten times a second at most
+ * @property {import("./chunks.js").ChunkChange} chunk
+ * @property {{ error: UploadError }} warning tried again by itself; nothing to do
+ * @property {{ result: Result }} completed
+ * @property {{ error: UploadError }} failed
+ * @property {{ error: UploadError }} cancelled
  */
 
 const TELL_MS = 100;
 const REMEMBER_MS = 2_000;
 const GONE = new Set(["upload-not-found", "upload-expired", "upload-failed", "checksum-mismatch"]);
-const AT_WORK = new Set(["preparing", "proving", "uploading", "completing"]);
+const AT_WORK = new Set(["preparing", "proving", "uploading", "completing", "offline"]);
 
-/** The upload of one file. `start` it; it goes on until it is completed, paused, failed or cancelled. */
+/**
+ * The upload of one file. `start` it; it goes on until it is completed, paused, failed or cancelled.
+ *
+ * @extends {Emitter<UploadEvents>}
+ */
 export class Upload extends Emitter {
   /** @type {State} */
   #state = "new";
   /** @type {State} */
   #work = "preparing";
-  /** @type {PromiseWithResolvers_<Result> | null} */
+  /** @type {import("./waiting.js").Deferred<Result> | null} */
   #outcome = null;
   #end = new AbortController();
   /** @type {Promise<void>} */
@@ -62,17 +57,20 @@ export class Upload extends Emitter {
   #rememberedAt = Number.NEGATIVE_INFINITY;
   #startedAt = "";
   #unlisten = () => {};
-  /** @type {Promise<void>} */
-  #keeping = Promise.resolve();
+  #memory = new Memory();
   #options;
   #ownsBudget;
   #meter;
   #tools;
   #driving;
+  /** @type {UploadError | null} */
+  error = null;
+  /** @type {Result | null} */
+  result = null;
 
   /**
    * @param {NamedBlob} file
-   * @param {UploadOptions} options
+   * @param {import("./options.js").UploadOptions} options
    */
   constructor(file, options) {
     super(["completed", "failed", "cancelled"]);
@@ -81,21 +79,16 @@ export class Upload extends Emitter {
     this.file = file;
     this.endpoint = (options.endpoint ?? globalThis.location.origin).replace(/\/+$/, "");
     this.path = options.path ?? options.resume?.path ?? (file.webkitRelativePath || file.name);
-    /** @type {UploadError | null} */
-    this.error = null;
-    /** @type {Result | null} */
-    this.result = null;
     this.#options = options;
     this.#ownsBudget = options.budget === undefined;
     const budget = options.budget ?? new Budget(options);
     this.#meter = new Meter({ totalBytes: file.size, now: budget.clock.now });
     this.#tools = this.#toolsWith(budget);
-    const { path, endpoint } = this;
-    const wish = { session: options.session, endpoint, path, resumeKey: options.resumeKey ?? null, resume: options.resume };
-    this.#driving = new Driving(file, wish, this.#tools, {
+    const { session, resume, resumeKey = null } = options;
+    this.#driving = new Driving(file, { session, resume, resumeKey, endpoint: this.endpoint, path: this.path }, this.#tools, {
       at: (work) => this.#at(work),
       begun: () => {
-        this.#startedAt ||= options.resume?.startedAt ?? new Date().toISOString();
+        this.#startedAt ||= resume?.startedAt ?? new Date().toISOString();
         this.#remember();
         this.#progressed();
       },
@@ -128,7 +121,7 @@ export class Upload extends Emitter {
    */
   start() {
     if (this.#outcome !== null && this.#state !== "failed" && this.#state !== "cancelled") return this.#outcome.promise;
-    this.#outcome = withResolvers();
+    this.#outcome = deferred();
     // Whoever listens to events need not catch this, too.
     this.#outcome.promise.catch(() => {});
     this.error = null;
@@ -138,7 +131,7 @@ export class Upload extends Emitter {
 
   /** Stop sending. Chunks that are under way are sent again afterwards. */
   pause() {
-    if (!this.#isAtWork() && this.#state !== "new") return;
+    if (!AT_WORK.has(this.#state) && this.#state !== "new") return;
     this.#end.abort(new DOMException("Paused.", "AbortError"));
     this.#become("paused");
   }
@@ -172,7 +165,7 @@ export class Upload extends Emitter {
    */
   proveAll() {
     this.#driving.provesAll = true;
-    if (!this.#isAtWork()) return;
+    if (!AT_WORK.has(this.#state)) return;
     this.pause();
     this.resume();
   }
@@ -235,10 +228,6 @@ export class Upload extends Emitter {
     }
   }
 
-  #isAtWork() {
-    return AT_WORK.has(this.#state) || this.#state === "offline";
-  }
-
   #at(/** @type {State} */ work) {
     this.#work = work;
     this.#show();
@@ -255,7 +244,12 @@ export class Upload extends Emitter {
     this.emit("state", { state });
   }
 
-  #finish(/** @type {"completed" | "failed" | "cancelled"} */ state, /** @type {object} */ detail) {
+  /**
+   * @template {"completed" | "failed" | "cancelled"} End
+   * @param {End} state
+   * @param {UploadEvents[End]} detail
+   */
+  #finish(state, detail) {
     this.#unlisten();
     if (this.#ownsBudget) this.#tools.budget.close();
     this.#tell();
@@ -277,14 +271,14 @@ export class Upload extends Emitter {
     this.#teller = null;
     this.#toldAt = clock.now();
     this.emit("progress", this.#meter.look());
-    if (this.#toldAt - this.#rememberedAt >= REMEMBER_MS && this.#isAtWork()) this.#remember();
+    if (this.#toldAt - this.#rememberedAt >= REMEMBER_MS && AT_WORK.has(this.#state)) this.#remember();
   }
 
   #remember() {
     if (this.#options.remember === false || !this.#driving.isOpen || this.uploadId === null) return;
     this.#rememberedAt = this.#tools.clock.now();
     const { file, uploadId } = this;
-    const entry = {
+    this.#memory.remember({
       endpoint: this.endpoint,
       uploadId,
       resumeKey: /** @type {string} */ (this.resumeKey),
@@ -296,33 +290,11 @@ export class Upload extends Emitter {
       startedAt: this.#startedAt,
       uploadedBytes: this.#meter.look().uploadedBytes,
       ...(this.#options.handle && { handle: this.#options.handle }),
-    };
-    this.#keep(() => remember(entry));
+    });
   }
 
   #forget() {
     const { endpoint, uploadId } = this;
-    if (uploadId !== null) this.#keep(() => forget({ endpoint, uploadId }));
+    if (uploadId !== null) this.#memory.forget({ endpoint, uploadId });
   }
-
-  /** One after the other: what is forgotten stays forgotten. */
-  #keep(/** @type {() => Promise<void>} */ write) {
-    this.#keeping = this.#keeping.then(write);
-  }
-}
-
-/**
- * @template T
- * @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} PromiseWithResolvers_
- */
-
-/**
- * @template T
- * @returns {PromiseWithResolvers_<T>}
- */
-function withResolvers() {
-  /** @type {any} */
-  const parts = {};
-  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
-  return parts;
 }

@@ -15,7 +15,7 @@ import { Upload } from "./upload.js";
  * @property {number} [largeFilesAtOnce] of them so many above 64 MiB; by default 2
  * @property {boolean} [autoStart] start what is added; by default true
  *
- * @typedef {QueueOptions & Omit<import("./upload.js").UploadOptions, "resume" | "resumeKey" | "path" | "handle">} UploadsOptions
+ * @typedef {QueueOptions & Omit<import("./options.js").UploadOptions, "resume" | "resumeKey" | "path" | "handle">} UploadsOptions
  *
  * @typedef {object} Totals
  * @property {number} uploadedBytes never goes down, unless a file is removed
@@ -23,13 +23,25 @@ import { Upload } from "./upload.js";
  * @property {number} bytesPerSecond
  * @property {number | null} secondsLeft
  * @property {{ total: number, completed: number, failed: number, cancelled: number, waiting: number, running: number }} files
+ *
+ * @typedef {object} UploadsEvents what each event's `detail` is
+ * @property {{ uploads: Upload[] }} added
+ * @property {{ upload: Upload, state: import("./upload.js").State }} state
+ * @property {Totals} progress
+ * @property {{ upload?: Upload, error: import("./problems.js").UploadError }} warning without `upload`: a folder or
+ *   file that could not be read
+ * @property {{ completed: number, failed: number, cancelled: number }} done nothing is left to do
  */
 
 const LARGE_BYTES = 64 * 1024 * 1024;
 const TELL_MS = 200;
 const OVER = new Set(["completed", "failed", "cancelled"]);
 
-/** A queue of uploads. `add` files or what was dropped; iterate to get each Upload in order. */
+/**
+ * A queue of uploads. `add` files or what was dropped; iterate to get each Upload in order.
+ *
+ * @extends {Emitter<UploadsEvents>}
+ */
 export class Uploads extends Emitter {
   /** @type {Upload[]} */
   #uploads = [];
@@ -76,7 +88,7 @@ export class Uploads extends Emitter {
    * brought them. What cannot be read is told by `warning` events, and the rest is added.
    *
    * @param {import("./dropped.js").Source} source
-   * @param {Partial<import("./upload.js").OwnOptions>} [options] for these files only
+   * @param {Partial<import("./options.js").OwnOptions>} [options] for these files only
    * @returns {Promise<Upload[]>} each has its `path`
    */
   async add(source, options = {}) {

@@ -159,3 +159,21 @@ export class Connection {
     for (const listener of [...this.listeners]) listener(isDown);
   }
 }
+
+/**
+ * @template T
+ * @typedef {{ promise: Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void }} Deferred
+ */
+
+/**
+ * Return a promise and the two ways to settle it.
+ *
+ * @template T
+ * @returns {Deferred<T>}
+ */
+export function deferred() {
+  /** @type {any} */
+  const parts = {};
+  parts.promise = new Promise((resolve, reject) => Object.assign(parts, { resolve, reject }));
+  return parts;
+}
