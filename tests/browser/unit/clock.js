@@ -32,7 +32,7 @@ export class TestClock {
       this.#now = Math.max(this.#now, at);
       callback();
     }
-    this.#now = end;
+    this.#now = Math.max(this.#now, end);
     await settled();
   }
 }

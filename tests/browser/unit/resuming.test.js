@@ -117,9 +117,13 @@ test("a failed upload of the same file is passed over, by a key of its own", asy
 test("an upload that was completed before is not sent again; without token, that is all there is to say", async () => {
   const wire = new Wire({ session: { token: null, status: "COMPLETED", resumed: true } });
 
-  const { value } = await wire.over(new Upload(wire.file, wire.options).start());
+  const upload = new Upload(wire.file, wire.options);
+
+  const { value } = await wire.over(upload.start());
 
   assert.deepEqual([value.alreadyUploaded, value.uploadId, value.root, wire.calls.length], [true, "upl_1", null, 0]);
+  const { uploadedBytes, secondsLeft, chunks } = upload.progress;
+  assert.deepEqual([uploadedBytes, secondsLeft, chunks], [10, 0, { uploaded: 3, total: 3 }]);
 });
 
 test("a completed upload is compared as a whole, and another file is not passed off as it", async () => {

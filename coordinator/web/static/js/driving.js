@@ -43,6 +43,7 @@ export class Driving {
   /** @type {string | null} */
   #uploadId = null;
   #isSettled = false;
+  #isMute = false;
 
   /**
    * @param {NamedBlob} file
@@ -152,7 +153,9 @@ export class Driving {
       });
       service.token = session.token;
       this.#uploadId = session.uploadId;
-      const found = session.token === null ? withoutToken(session)
+      // No token, no question: what the session said is all there is.
+      this.#isMute = session.token === null;
+      const found = this.#isMute ? withoutToken(session, this.file.size)
         : await findPlan(session, this.file, (uploadId) => service.status(uploadId, signal, { verify: true }));
       if (found.phase === "failed" && resume === undefined && this.#attempt < FRESH_ATTEMPTS) {
         // The same file was given up before: its key finds that upload for a day.
@@ -212,8 +215,10 @@ export class Driving {
    * @returns {Promise<Result | null>} null if chunks were lost and it is open again
    */
   async #foundSettled(/** @type {Facts} */ facts, /** @type {AbortSignal} */ signal) {
-    // No token, no question: what the session said is all there is.
-    if (facts.totalChunks === 0) return this.#resultOf({ uploadId: facts.uploadId }, true);
+    if (this.#isMute) {
+      this.#allArrived(facts);
+      return this.#resultOf({ uploadId: facts.uploadId }, true);
+    }
     this.course.at("completing");
     let answer;
     try {
@@ -257,10 +262,17 @@ export class Driving {
   }
 }
 
-/** An upload that is over gets no token: all that can be said of it is what the session said. */
-function withoutToken(/** @type {import("./opening.js").Session} */ session) {
+/**
+ * An upload that is over gets no token.
+ *
+ * @param {import("./opening.js").Session} session
+ * @param {number} fileSize
+ * @returns {import("./opening.js").Found}
+ */
+function withoutToken(session, fileSize) {
+  const { status, chunkSize = Math.max(1, fileSize) } = session;
   const phases = /** @type {const} */ ({ COMPLETED: "completed", FAILED: "failed" });
-  const phase = phases[/** @type {keyof typeof phases} */ (session.status)];
+  const phase = phases[/** @type {keyof typeof phases} */ (status)];
   if (phase === undefined) throw new UploadError("session-failed", "`session` answered no token.", { retryable: false });
-  return { phase, chunkSize: 0, totalChunks: 0, missing: [], reason: null };
+  return { phase, chunkSize, totalChunks: Math.max(1, Math.ceil(fileSize / chunkSize)), missing: [], reason: null };
 }

@@ -155,7 +155,6 @@ export class Upload extends Emitter {
     this.#finish("cancelled", { error });
     this.#outcome?.reject(error);
     await this.#running;
-    this.#forget();
     return this.#driving.abort();
   }
 
@@ -213,7 +212,6 @@ export class Upload extends Emitter {
       const result = await this.#driving.run(signal);
       signal.throwIfAborted();
       this.result = result;
-      this.#forget();
       this.#finish("completed", { result });
       this.#outcome?.resolve(result);
     } catch (thrown) {
@@ -221,7 +219,6 @@ export class Upload extends Emitter {
       const error = explained(thrown);
       const known = error instanceof UploadError ? error
         : new UploadError("internal", "The page's own code failed.", { cause: error, retryable: false });
-      if (GONE.has(known.code)) this.#forget();
       this.error = known;
       this.#finish("failed", { error: known });
       this.#outcome?.reject(known);
@@ -255,6 +252,8 @@ export class Upload extends Emitter {
     this.#tell();
     this.#end.abort(new DOMException("Over.", "AbortError"));
     this.#become(state);
+    // Not before: what is told last may be remembered.
+    if (state !== "failed" || GONE.has(/** @type {UploadError} */ (this.error).code)) this.#forget();
     this.emit(state, detail);
   }
 
