@@ -102,7 +102,7 @@ function tabLink(/** @type {string} */ href, /** @type {string} */ text, /** @ty
 
 function showWho(/** @type {HTMLElement} */ who, /** @type {Shell} */ { me }) {
   const names = me.userId === me.tenant ? me.userId : `${me.userId} · ${me.tenant}`;
-  const name = me.uploadId === null ? names : "one upload";
+  const name = me.uploadId === null ? names : "A link for one upload";
   const leave = h("button", { class: "quiet", type: "button", on: { click: forgetKey } }, "Forget key");
   who.replaceChildren(h("bdi", { title: name }, name), leave);
 }

@@ -7,6 +7,7 @@ import { confirmed } from "./confirming.js";
 import { paintSoon } from "./frames.js";
 import { percentOf, progressText } from "./progress-text.js";
 import { Row } from "./row.js";
+import { adviceOf } from "./words.js";
 
 /**
  * @typedef {import("../../js/coordinator.js").Upload} Upload
@@ -118,7 +119,7 @@ export class UploadList {
     this.#textAt = now;
     this.element.hidden = files.total === 0;
     setText(this.#title, titleOf(files));
-    setText(this.#figures, open > 0 ? progressText(progress, { isMoving: !this.#isAllPaused }) : `${formatBytes(progress.uploadedBytes)} sent`);
+    setText(this.#figures, open > 0 ? progressText(progress, { isMoving: !this.#isStill }) : this.#sumOfDone());
     document.body.toggleAttribute("data-busy", files.total > 0);
     this.#showButtons(files, open);
     this.#showCounts(files);
@@ -130,8 +131,24 @@ export class UploadList {
   }
 
   get #isAllPaused() {
-    const moving = [...this.#rows.keys()].filter(({ state }) => !OVER.has(state) && state !== "new");
-    return this.#uploads.isPaused || (moving.length > 0 && moving.every(({ state }) => state === "paused"));
+    return this.#uploads.isPaused || this.#all(new Set(["paused"]));
+  }
+
+  /** Nothing moves, so that there is no speed to tell. */
+  get #isStill() {
+    return this.#uploads.isPaused || this.#all(new Set(["paused", "offline"]));
+  }
+
+  /** Whether there are uploads under way, all of them in these states. */
+  #all(/** @type {Set<string>} */ states) {
+    const begun = [...this.#rows.keys()].filter(({ state }) => !OVER.has(state) && state !== "new");
+    return begun.length > 0 && begun.every(({ state }) => states.has(state));
+  }
+
+  #sumOfDone() {
+    let bytes = 0;
+    for (const { state, file } of this.#rows.keys()) if (state === "completed") bytes += file.size;
+    return bytes === 0 ? "" : `${formatBytes(bytes)} in all`;
   }
 
   #showButtons(/** @type {any} */ files, /** @type {number} */ open) {
@@ -168,7 +185,7 @@ export class UploadList {
 
   #changed(/** @type {Upload} */ upload, /** @type {string} */ state) {
     const { name } = upload.file;
-    if (state === "completed" && this.#rows.size === 1) announce(`${name} is uploaded and proven.`, "state");
+    if (state === "completed" && this.#rows.size === 1) announce(`${name} is uploaded and proven.`, "far");
     if (state === "failed") this.#tellFailure(upload);
     if (state === "offline") announce("There is no connection. The upload goes on by itself when it is back.", "offline");
     this.#tellQuarters();
@@ -177,7 +194,7 @@ export class UploadList {
 
   #tellFailure(/** @type {Upload} */ { file, error }) {
     const failed = [...this.#rows.keys()].filter(({ state }) => state === "failed").length;
-    announce(failed > 1 ? `${plural(failed, "file")} failed.` : `${file.name} failed. ${error?.detail ?? ""} ${error?.advice ?? ""}`, "failed");
+    announce(failed > 1 ? `${plural(failed, "file")} failed.` : `${file.name} failed. ${error === null ? "" : `${error.detail} ${adviceOf(error)}`}`, "failed");
   }
 
   /** A quarter, a half, three quarters: more would be chatter. */
@@ -185,12 +202,12 @@ export class UploadList {
     const quarter = Math.floor(percentOf(this.#uploads.progress) / 25);
     if (quarter <= this.#toldQuarter || quarter === 4) return;
     this.#toldQuarter = quarter;
-    announce(`${quarter * 25} percent uploaded.`, "quarter");
+    announce(`${quarter * 25} percent uploaded.`, "far");
   }
 
   #done(/** @type {{ completed: number, failed: number }} */ { completed, failed }) {
     if (this.#rows.size > 1) {
-      announce(`All done: ${plural(completed, "file")} uploaded and proven${failed > 0 ? `, ${formatCount(failed)} failed` : ""}.`, "done");
+      announce(`All done: ${plural(completed, "file")} uploaded and proven${failed > 0 ? `, ${formatCount(failed)} failed` : ""}.`, "far");
     }
     this.#paintNow();
   }

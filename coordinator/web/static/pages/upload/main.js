@@ -20,6 +20,7 @@ import { WishForm } from "./wish.js";
  * @typedef {Partial<import("../../js/options.js").OwnOptions>} Options
  */
 
+const order = new Intl.Collator(undefined, { numeric: true });
 const OVER = new Set(["completed", "failed", "cancelled"]);
 
 const shell = await startShell({
@@ -39,15 +40,16 @@ const list = new UploadList(uploads, { chooseAgain, onRemoved: () => found.look(
 const found = new FoundUploads({
   onFile: goOn,
   say,
-  isHere: (uploadId) => [...uploads].some((upload) => upload.uploadId === uploadId),
+  isHere: (uploadId) => [...uploads].some((upload) => (upload.uploadId ?? optionsOf.get(upload)?.resume?.uploadId) === uploadId),
 });
 const zone = dropZone({ onChosen: take, isOne });
+const start = h("div", { class: wish === null ? "start start-one" : "start" }, zone.element, wish?.element);
 
 document.querySelector("main")?.append(
   h("div", { class: "page-head" },
     h("h1", null, "Upload"),
     h("p", { class: "soft" }, "Files go from this browser straight to storage. Every chunk is hashed here and proven there.")),
-  h("div", { class: wish === null ? "start start-one" : "start" }, zone.element, wish?.element),
+  start,
   notice, found.element, list.element, otherFile);
 addEventListener("beforeunload", (event) => {
   if ([...uploads].some(({ state }) => !OVER.has(state))) event.preventDefault();
@@ -59,8 +61,7 @@ else await introduce();
 async function introduce() {
   zone.say("Drop files or folders here", "Or paste them. What breaks off can be gone on with, also after a restart.");
   if (shell.me.may.open === undefined) {
-    zone.element.hidden = true;
-    if (wish !== null) wish.element.hidden = true;
+    start.hidden = true;
     say("This key may look, but not upload. Ask for one with the role “uploader”, or go to Operations.");
     return;
   }
@@ -73,11 +74,14 @@ async function introduceOne() {
   try {
     const { fileName, fileSize, status } = await call(`/api/upload/status/${encodeURIComponent(/** @type {string} */ (shell.me.uploadId))}`);
     if (status === "COMPLETED" || status === "FAILED") {
-      zone.element.hidden = true;
-      say(status === "COMPLETED" ? `${fileName} has been uploaded and proven. There is nothing left to do.`
-        : "This upload was ended. Ask whoever gave you the link for a new one.");
+      start.hidden = true;
+      if (status === "COMPLETED") say(`${fileName} has been uploaded and proven. There is nothing left to do.`, "good");
+      else say("This upload was ended. Ask whoever gave you the link for a new one.");
       return;
     }
+    uploads.on("done", ({ completed }) => {
+      start.hidden = completed > 0;
+    });
     zone.say(`Drop ${fileName} here`, `This link is for one file of ${formatBytes(fileSize)}. If the upload breaks off, choose the file again: only what is missing is sent.`);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
@@ -95,6 +99,8 @@ async function take(/** @type {Source} */ source) {
     say("The schema has to be mended first. Then add the files again.");
     return;
   }
+  // Folders come in whatever order the disk has them.
+  files.sort((a, b) => order.compare(a.path, b.path));
   if (files.length === 0 && unreadable.length === 0) say("There was no file in that: folders that are empty have nothing to upload.");
   for (const error of unreadable) say(`${error.detail} ${error.advice}`);
   if (isOne && files.length > 1) {
@@ -165,13 +171,14 @@ async function replace(/** @type {Upload} */ upload, /** @type {FoundFile} */ fi
     : (await openUploads()).find((each) => each.uploadId === uploadId);
   if (error?.code === "file-changed") await upload.cancel();
   const { resume: _resume, ...options } = optionsOf.get(upload) ?? {};
-  list.remove(upload);
   if (entry === undefined) await enqueue([file], options);
   else await goOn(file, entry);
+  list.remove(upload);
 }
 
 /** Show a sentence above the list, and have it read out. */
-function say(/** @type {string} */ text) {
+function say(/** @type {string} */ text, /** @type {"good" | "warn"} */ tone = "warn") {
+  notice.dataset.tone = tone;
   setText(notice, text);
   notice.hidden = false;
 }

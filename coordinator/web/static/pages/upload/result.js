@@ -3,7 +3,7 @@
  */
 
 import { call, formatCount, h, icon, plural, Problem, setAttribute, setText } from "../shell.js";
-import { jobName, JOB_STATES, JOBS_OVER, outcomeOf } from "./words.js";
+import { jobName, JOBS_OVER, outcomeOf, wordOf } from "./words.js";
 
 /**
  * @typedef {import("../../js/completing.js").Result} Result
@@ -40,7 +40,9 @@ export class ResultView {
     const build = () => {
       if (isBuilt || !details.open) return;
       isBuilt = true;
-      details.append(this.#proof(chunks), h("div", { class: "result-part" }, h("h4", null, "Jobs"), this.#jobs, this.#noJobs));
+      details.append(h("div", { class: "result-parts" },
+        this.#proof(chunks),
+        h("div", { class: "result-part" }, h("h4", null, "Jobs"), this.#jobs, this.#noJobs)));
     };
     details.addEventListener("toggle", () => {
       build();
@@ -62,8 +64,8 @@ export class ResultView {
     const checks = [
       alreadyUploaded
         ? "It was uploaded before. This file was hashed again, and is the same."
-        : `Each of the ${plural(chunks, "chunk")} was hashed here, and S3 took only bytes with that SHA-256.`,
-      "S3’s checksum of the whole object is the root that follows from these.",
+        : `${chunks === 1 ? "Its one chunk" : `Each of its ${plural(chunks, "chunk")}`} was hashed here, and S3 took only bytes with that SHA-256.`,
+      "S3’s checksum of the whole object is the root that follows from its chunks.",
       `The object has ${formatCount(fileSize)} bytes, as the file has.`,
     ];
     return h("div", { class: "result-part" },
@@ -91,10 +93,10 @@ export class ResultView {
   #showJob(/** @type {any} */ job) {
     const row = this.#rows.get(job.jobId) ?? this.#newRow(job);
     const outcome = outcomeOf(job);
-    const shown = `${job.status} ${outcome}`;
+    const word = wordOf(job);
+    const shown = `${word.text} ${outcome}`;
     if (row.shown === shown) return;
     row.shown = shown;
-    const word = JOB_STATES[job.status] ?? { text: job.status, tone: "", icon: "clock" };
     setAttribute(row.pill, "data-tone", word.tone || null);
     row.pill.replaceChildren(icon(word.icon), word.text);
     setText(row.text, outcome);

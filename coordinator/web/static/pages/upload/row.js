@@ -8,7 +8,7 @@ import { paintSoon } from "./frames.js";
 import { endOf } from "./media-types.js";
 import { percentOf, progressText } from "./progress-text.js";
 import { ResultView } from "./result.js";
-import { ASKS_FOR_FILE, HINTS, STATES, titleOf } from "./words.js";
+import { adviceOf, ASKS_FOR_FILE, HINTS, STATES, titleOf } from "./words.js";
 
 /**
  * @typedef {import("../../js/coordinator.js").Upload} Upload
@@ -154,21 +154,19 @@ export class Row {
 
   #showButtons(/** @type {string} */ state) {
     const { name } = this.upload.file;
-    const asks = state === "failed" && ASKS_FOR_FILE.has(this.upload.error?.code ?? "");
-    if (PAUSABLE.has(state)) label(this.#main, "pause", `Pause ${name}`);
-    else if (state === "paused") label(this.#main, "play", `Resume ${name}`);
-    else if (asks) label(this.#main, "file", `Choose the file again for ${name}`);
-    else label(this.#main, "retry", `Try ${name} again`);
-    this.#main.hidden = state === "completed" || state === "new";
-    if (OVER.has(state)) label(this.#end, "cross", `Remove ${name} from the list`);
-    else label(this.#end, "cross", `Cancel ${name}`);
+    const hadFocus = this.#main === document.activeElement;
+    if (PAUSABLE.has(state)) label(this.#main, "pause", `Pause: ${name}`);
+    else if (state === "paused") label(this.#main, "play", `Resume: ${name}`);
+    else label(this.#main, "retry", `Upload again: ${name}`);
+    this.#main.hidden = state === "completed" || state === "new" || state === "failed";
+    if (hadFocus && this.#main.hidden) this.element.focus();
+    label(this.#end, "cross", `${OVER.has(state) ? "Remove from the list" : "Cancel"}: ${name}`);
   }
 
   #act() {
     const { upload } = this;
     if (PAUSABLE.has(upload.state)) upload.pause();
     else if (upload.state === "paused") upload.resume();
-    else if (ASKS_FOR_FILE.has(upload.error?.code ?? "")) this.#actions.chooseAgain(upload);
     else this.#actions.retry(upload);
   }
 
@@ -180,8 +178,17 @@ export class Row {
     this.#problem.replaceChildren(
       h("strong", null, titleOf(error.code)),
       h("p", null, error.detail),
-      h("p", null, error.advice),
-      h("p", { class: "mono soft" }, code));
+      h("p", null, adviceOf(error)),
+      h("div", { class: "problem-foot" }, this.#remedy(error.code), h("span", { class: "mono soft" }, code)));
+  }
+
+  #remedy(/** @type {string} */ code) {
+    const { upload } = this;
+    const asks = ASKS_FOR_FILE.has(code);
+    const text = asks ? "Choose the file again" : "Try again";
+    const click = () => (asks ? this.#actions.chooseAgain(upload) : this.#actions.retry(upload));
+    return h("button", { class: "button", type: "button", "aria-label": `${text}: ${upload.file.name}`, on: { click } },
+      icon(asks ? "file" : "retry"), text);
   }
 
   #showResult() {

@@ -42,7 +42,7 @@ const TITLES = {
   "altered-on-the-way": "Bytes are being changed on the way",
   "session-failed": "The upload could not be opened",
   "unauthenticated": "The key no longer works",
-  "quota-exceeded": "There is no room left",
+  "quota-exceeded": "A limit is reached",
   "file-too-large": "The file is too large",
   "type-not-allowed": "This type of file is not accepted",
   "upload-not-found": "The upload is gone",
@@ -57,6 +57,15 @@ const TITLES = {
 /** @param {string} code */
 export function titleOf(code) {
   return TITLES[code] ?? "The upload stopped";
+}
+
+/**
+ * What to do. Of a key that ended coordinator.js cannot know that this page asks for another.
+ *
+ * @param {import("../../js/coordinator.js").UploadError} error
+ */
+export function adviceOf({ code, advice }) {
+  return code === "unauthenticated" ? "With another key, or another link, it goes on where it stopped." : advice;
 }
 
 /** Failures that trying again with the same file cannot mend: another choice is asked for. */
@@ -79,7 +88,7 @@ export function jobName(kind) {
 }
 
 /** @type {Record<string, Word>} by the state of a job */
-export const JOB_STATES = {
+const JOB_STATES = {
   "waiting": { text: "Waits for others", tone: "", icon: "clock" },
   "queued": { text: "Queued", tone: "", icon: "clock" },
   "running": { text: "Running", tone: "busy", icon: "play" },
@@ -88,6 +97,18 @@ export const JOB_STATES = {
   "skipped": { text: "Skipped", tone: "warn", icon: "cross" },
   "cancelled": { text: "Cancelled", tone: "", icon: "cross" },
 };
+
+/**
+ * Say how a job stands. One that ran and found nothing to do, or could not read all, says so.
+ *
+ * @param {any} job
+ * @returns {Word}
+ */
+export function wordOf({ status, result }) {
+  if (status === "succeeded" && result?.status === "skipped") return { text: "Nothing to do", tone: "", icon: "check" };
+  if (status === "succeeded" && result?.status === "partial") return { text: "Done in part", tone: "warn", icon: "alert" };
+  return JOB_STATES[status] ?? { text: status, tone: "", icon: "clock" };
+}
 
 /** Jobs in these states will not change any more. */
 export const JOBS_OVER = new Set(["succeeded", "failed", "skipped", "cancelled"]);
