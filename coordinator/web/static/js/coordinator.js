@@ -6,6 +6,7 @@
  * @module coordinator.js
  */
 
+export { Budget } from "./budget.js";
 export { UploadError } from "./problems.js";
 export { forget, openUploads } from "./remembered.js";
 export { Upload } from "./upload.js";

@@ -29,7 +29,8 @@ import { UploadError } from "./problems.js";
  * @typedef {File | (Blob & { name: string, lastModified?: number, webkitRelativePath?: string })} NamedBlob
  */
 
-const MAX_ATTEMPTS = 5;
+// About half a minute: as long as a service takes to restart, and twice that.
+const MAX_ATTEMPTS = 10;
 
 /**
  * Return a key that is the same for the same file: name, size, time and place. A Blob without a

@@ -94,9 +94,8 @@ export class UploadError extends Error {
     try {
       const parsed = await response.json();
       if (parsed !== null && typeof parsed === "object" && !Array.isArray(parsed)) members = parsed;
-    } catch (error) {
+    } catch {
       // A proxy's page, or an answer that broke off: the status alone says what it was.
-      if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
     }
     const retryable = status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501);
     return new UploadError(

@@ -140,7 +140,7 @@ export default class CoordinatorUploader {
     this.#uploads.set(file.id, upload);
     this.#connect(file.id, upload);
     if (this.uppy.getFile(file.id) === undefined) this.#drop(file.id);
-    await ended(upload);
+    if (upload.error === null) await ended(upload);
   }
 
   #connect(/** @type {string} */ id, /** @type {import("./upload.js").Upload} */ upload) {
@@ -155,6 +155,7 @@ export default class CoordinatorUploader {
       this.uppy.emit("upload-success", this.uppy.getFile(id), { status: 200, body: result });
     });
     upload.on("failed", ({ error }) => this.#failed(id, error));
+    if (upload.error !== null) this.#failed(id, upload.error);
     upload.on("warning", ({ error }) => this.uppy.log(`[Coordinator] ${error.code}: ${error.detail}`, "warning"));
   }
 
