@@ -75,6 +75,13 @@ export async function startShell({ tab, onRenewed = () => {} }) {
     onRenewed(shell);
   };
 
+  // A link that is opened in a tab with this page in it changes the fragment and loads nothing.
+  addEventListener("hashchange", () => {
+    const given = takeFromAddress();
+    if (given === null) return;
+    keep(given);
+    location.reload();
+  });
   await begin(attempt);
   for (const element of document.querySelectorAll("main[hidden]")) element.removeAttribute("hidden");
   return shell;

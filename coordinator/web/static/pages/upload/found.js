@@ -83,14 +83,13 @@ export class FoundUploads {
   /**
    * Find the upload that a file belongs to, by all that can be told without reading it.
    *
-   * @param {File} file
-   * @returns {Entry | null}
+   * @param {FoundFile} found
+   * @returns {Entry | null} null for none, or if there are several and none has its path
    */
-  match(file) {
-    for (const { entry } of this.#offered.values()) {
-      if (entry.fileName === file.name && entry.fileSize === file.size && entry.lastModified === file.lastModified) return entry;
-    }
-    return null;
+  match({ file, path }) {
+    const alike = [...this.#offered.values()].map(({ entry }) => entry).filter(
+      ({ fileName, fileSize, lastModified }) => fileName === file.name && fileSize === file.size && lastModified === file.lastModified);
+    return alike.find((entry) => entry.path === path) ?? (alike.length === 1 ? alike[0] : null);
   }
 
   /** It is being gone on with, or gone. */

@@ -25,6 +25,7 @@ export class JobWatch {
   #waiting = [];
   /** @type {Set<Followed>} */
   #streaming = new Set();
+  #isRefused = false;
 
   /**
    * @param {string} uploadId
@@ -43,6 +44,12 @@ export class JobWatch {
     };
   }
 
+  /** Another key was given: go on with what the old one could not see any more. */
+  goOn() {
+    this.#isRefused = false;
+    this.#next();
+  }
+
   /** Somebody looks at this one: it comes next. */
   prefer(/** @type {string} */ uploadId) {
     const isIt = (/** @type {Followed} */ each) => each.uploadId === uploadId;
@@ -50,6 +57,7 @@ export class JobWatch {
   }
 
   #next() {
+    if (this.#isRefused) return;
     while (this.#streaming.size < STREAMS) {
       const followed = this.#waiting.shift();
       if (followed === undefined) return;
@@ -77,7 +85,8 @@ export class JobWatch {
     } catch (error) {
       // It is gone, or the key may not watch it any more: there is nothing to follow.
       if (!(error instanceof Problem)) throw error;
-      isDone = true;
+      this.#isRefused ||= error.status === 401;
+      isDone = error.status !== 401;
     } finally {
       clearInterval(turn);
       followed.stream = null;

@@ -4,7 +4,7 @@
 
 import { announce, formatBytes, formatCount, h, icon, plural, setAttribute, setText } from "../shell.js";
 import { confirmed } from "./confirming.js";
-import { paintSoon } from "./frames.js";
+import { Figures, paintSoon } from "./frames.js";
 import { percentOf, progressText } from "./progress-text.js";
 import { Row } from "./row.js";
 import { adviceOf } from "./words.js";
@@ -25,14 +25,13 @@ const FILTERS = [
   { group: "done", name: "Done" },
 ];
 const FILTERS_FROM = 6;
-const TEXT_MS = 300;
 const OVER = new Set(["completed", "failed", "cancelled"]);
 
 export class UploadList {
   /** @type {Map<Upload, Row>} */
   #rows = new Map();
   #uploads;
-  #textAt = Number.NEGATIVE_INFINITY;
+  #text = new Figures(this);
   #toldQuarter = 0;
   #list = h("ol", { class: "uploads", role: "list", "data-show": "all" });
   #title = h("h2", { id: "uploads-title", tabIndex: -1 });
@@ -114,9 +113,7 @@ export class UploadList {
     setAttribute(this.#track, "aria-valuenow", String(percent));
     this.#track.style.backgroundSize = `${percent}% 100%`;
     this.#track.hidden = files.total < 2 || open === 0;
-    const now = performance.now();
-    if (now - this.#textAt < TEXT_MS) return;
-    this.#textAt = now;
+    if (!this.#text.isTime) return;
     this.element.hidden = files.total === 0;
     setText(this.#title, titleOf(files));
     setText(this.#figures, open > 0 ? progressText(progress, { isMoving: !this.#isStill }) : this.#sumOfDone());
@@ -126,7 +123,7 @@ export class UploadList {
   }
 
   #paintNow() {
-    this.#textAt = Number.NEGATIVE_INFINITY;
+    this.#text.hurry();
     this.paint();
   }
 

@@ -26,6 +26,7 @@ const OVER = new Set(["completed", "failed", "cancelled"]);
 const shell = await startShell({
   tab: "upload",
   onRenewed: () => {
+    watch.goOn();
     for (const upload of uploads) if (upload.error?.code === "unauthenticated") uploads.retry(upload);
   },
 });
@@ -35,8 +36,9 @@ const optionsOf = new WeakMap();
 const notice = h("p", { class: "notice", "data-tone": "warn", role: "alert", hidden: true });
 const otherFile = h("input", { type: "file", id: "other-file", class: "unseen", tabIndex: -1, "aria-hidden": "true" });
 const wish = isOne ? null : new WishForm();
+const watch = new JobWatch();
 const uploads = new Uploads({ session: isOne ? sessionByToken(shell) : sessionByKey(shell, {}), remember: !isOne });
-const list = new UploadList(uploads, { chooseAgain, onRemoved: () => found.look() }, { watch: new JobWatch(), mayRead: () => shell.me.may.read !== undefined });
+const list = new UploadList(uploads, { chooseAgain, onRemoved: () => found.look() }, { watch, mayRead: () => shell.me.may.read !== undefined });
 const found = new FoundUploads({
   onFile: goOn,
   say,
@@ -110,7 +112,7 @@ async function take(/** @type {Source} */ source) {
   /** @type {FoundFile[]} */
   const plain = [];
   for (const each of files) {
-    const entry = found.match(each.file);
+    const entry = found.match(each);
     if (entry === null) {
       plain.push(each);
       continue;

@@ -4,7 +4,7 @@
 
 import { formatBytes, formatCount, h, icon, setAttribute, setText } from "../shell.js";
 import { ChunkMap } from "./chunk-map.js";
-import { paintSoon } from "./frames.js";
+import { Figures, paintSoon } from "./frames.js";
 import { endOf } from "./media-types.js";
 import { percentOf, progressText } from "./progress-text.js";
 import { ResultView } from "./result.js";
@@ -22,7 +22,6 @@ import { adviceOf, ASKS_FOR_FILE, HINTS, STATES, titleOf } from "./words.js";
  * @typedef {"waiting" | "active" | "failed" | "done"} Group
  */
 
-const TEXT_MS = 300;
 const PAUSABLE = new Set(["preparing", "proving", "uploading", "completing", "offline"]);
 const MOVING = new Set(["uploading", "proving"]);
 const FAR = new Set(["preparing", "proving", "uploading", "paused", "offline", "failed"]);
@@ -34,7 +33,7 @@ let count = 0;
 export class Row {
   #id = `upload-${(count += 1)}`;
   #shownState = "";
-  #textAt = Number.NEGATIVE_INFINITY;
+  #text = new Figures(this);
   #isQueued = false;
   /** @type {Map<string, number>} how often what went wrong and was tried again, by code */
   #warnings = new Map();
@@ -77,7 +76,7 @@ export class Row {
       this.#warning, this.#problem);
     upload.on("state", () => {
       this.#isQueued = false;
-      this.#textAt = Number.NEGATIVE_INFINITY;
+      this.#text.hurry();
       paintSoon(this);
     });
     upload.on("progress", () => paintSoon(this));
@@ -131,9 +130,7 @@ export class Row {
   }
 
   #showFigures(/** @type {string} */ state) {
-    const now = performance.now();
-    if (now - this.#textAt < TEXT_MS) return;
-    this.#textAt = now;
+    if (!this.#text.isTime) return;
     const { progress } = this.upload;
     const far = percentOf(progress);
     const figures = FAR.has(state) ? progressText(progress, { isMoving: MOVING.has(state) }) : "";

@@ -4,6 +4,7 @@
  */
 
 import { UploadError } from "../../js/coordinator.js";
+import { hexOf, sha256 } from "../../js/hashing.js";
 import { ask, Problem } from "../shell.js";
 import { mediaTypeOf } from "./media-types.js";
 
@@ -74,6 +75,5 @@ async function told(/** @type {string} */ path, /** @type {import("../shell/api.
 }
 
 async function shortHash(/** @type {string} */ text) {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return Array.from(new Uint8Array(digest, 0, 6), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hexOf(await sha256(new TextEncoder().encode(text))).slice(0, 12);
 }
