@@ -2,6 +2,7 @@
  * The list of all uploads of this page, with what can be done for all of them at once.
  */
 
+import { UploadError } from "../../js/coordinator.js";
 import { announce, formatBytes, formatCount, h, icon, plural, setAttribute, setText } from "../shell.js";
 import { confirmed } from "./confirming.js";
 import { Figures, paintSoon } from "./frames.js";
@@ -236,7 +237,7 @@ export class UploadList {
     });
     if (!isSure) return;
     if (upload.state === "new") this.remove(upload);
-    else await upload.cancel();
+    else await this.#givenUp(upload.cancel());
   }
 
   async #cancelAll() {
@@ -247,8 +248,19 @@ export class UploadList {
       yes: "Cancel all",
       no: "Go on",
     });
-    if (isSure) await this.#uploads.cancel();
+    if (isSure) await this.#givenUp(this.#uploads.cancel());
     this.#paintNow();
+  }
+
+  /** Here it is over in any case; what the service still has of it ends with its time. */
+  async #givenUp(/** @type {Promise<unknown>} */ cancelling) {
+    try {
+      await cancelling;
+      announce("Cancelled.", "far");
+    } catch (error) {
+      if (!(error instanceof UploadError)) throw error;
+      announce(`Cancelled here. The service could not be told: ${error.detail}`, "far");
+    }
   }
 
   #clearDone() {

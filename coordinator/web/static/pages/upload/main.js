@@ -111,7 +111,9 @@ async function take(/** @type {Source} */ source) {
   }
   /** @type {FoundFile[]} */
   const plain = [];
-  for (const each of files) {
+  const fresh = files.filter((each) => !isUnderWay(each));
+  if (fresh.length < files.length) say(`${plural(files.length - fresh.length, "file")} already in the list and on the way: not added again.`);
+  for (const each of fresh) {
     const entry = found.match(each);
     if (entry === null) {
       plain.push(each);
@@ -121,6 +123,12 @@ async function take(/** @type {Source} */ source) {
     await goOn(each, entry);
   }
   await enqueue(plain, isOne ? {} : { session: sessionByKey(shell, metadata) });
+}
+
+/** The same file twice would be one upload with two senders. */
+function isUnderWay(/** @type {FoundFile} */ { file, path }) {
+  return [...uploads].some((upload) => !OVER.has(upload.state) && upload.path === path
+    && upload.file.size === file.size && upload.file.lastModified === file.lastModified);
 }
 
 /** Go on with an upload of an earlier visit. Whether it is the same file is proven first. */
