@@ -130,6 +130,23 @@ test("the end of a token is met with one new one, for all requests that met it",
   assert.deepEqual(requests.map(({ token }) => token), ["Bearer ut_1", "Bearer ut_1", "Bearer ut_2", "Bearer ut_2"]);
 });
 
+test("a request that meets the end late takes the token that is there by then", async () => {
+  let renewals = 0;
+  const renew = async () => `ut_${(renewals += 1) + 1}`;
+  const ended = () => json({ code: "unauthenticated", detail: "x" }, 401);
+  let release;
+  const late = new Promise((resolve) => (release = resolve));
+  const { clock, requests, service } = serviceOf([ended, () => late.then(ended), () => json({ fine: true })], { renew });
+
+  const [first, second] = [service.status("upl_1", never), service.status("upl_1", never)];
+  await first;
+  release();
+
+  assert.deepEqual(await over(second, clock, 1000), { value: { fine: true } });
+  assert.equal(renewals, 1);
+  assert.equal(requests.at(-1).token, "Bearer ut_2");
+});
+
 test("a service that takes no new token either is believed", async () => {
   let renewals = 0;
   const { service } = serviceOf([() => json({ code: "unauthenticated", detail: "x" }, 401)], {
