@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.chromium import launched
 from tests.browser.driving import Driven
+from tests.browser.own_pages import PATIENCE_MS
 from tests.browser.stage import Stage, stage
 
 _ROOT: Final = Path(__file__).parents[2]
 PICTURES: Final = _ROOT / ".local" / "screenshots"
-PATIENCE_MS: Final = 120_000
 _BLOCK: Final = 1024 * 1024
 
 MakeFile = Callable[..., Path]
@@ -31,6 +31,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for all tests; each has a context of its own in it."""
+    expect.set_options(timeout=PATIENCE_MS / 2)
     with sync_playwright() as playwright, launched(playwright) as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""The line between browser and S3, in a thread of its own: fast, slow, cut, or silent."""
+"""The line between browser and S3, in a thread of its own: fast, slow, silent, cut, or away."""
 
 import asyncio
 import threading
@@ -30,6 +30,11 @@ class Line:
         """Reset all connections. New ones are let in."""
         self._loop.call_soon_threadsafe(self._relay.cut)
 
+    def take_away(self) -> None:
+        """Reset all connections, and refuse new ones, as if there were no network."""
+        self._relay.is_refusing = True
+        self.cut()
+
     def freeze(self) -> None:
         """Let nothing through, and keep the connections."""
         self._loop.call_soon_threadsafe(self._relay.freeze)
@@ -37,6 +42,7 @@ class Line:
     def heal(self) -> None:
         """Make it a good line again."""
         self._relay.bytes_a_second = 0
+        self._relay.is_refusing = False
         self._loop.call_soon_threadsafe(self._relay.thaw)
 
     def end(self) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +25,9 @@ from coordinator.domain.access import Role
 from coordinator.embedded import running
 from tests.browser.backend import Backend, Service, backend
 from tests.browser.line import Line, line_to
-from tests.faults.hostile_s3 import PART, HostileS3, hostile_s3
+from tests.faults.hostile_s3 import PART, Exchange, Harm, HostileS3, harmless, hostile_s3
 from tests.faults.installation import Installation, Program
-from tests.forwarding import passing_to
+from tests.forwarding import Answer, Request, passing_to
 
 _PATIENCE_S: Final = 60.0
 _QUIET_S: Final = 1.0
@@ -52,8 +53,22 @@ class Stage:
         """Make everything good again, and forget what was seen."""
         self.line.heal()
         self.s3.reset()
+        self.s3.plan = self._noting
+        self.stored: list[int] = []
         self.page.reset()
         self.page.service = service_of(self.installation, self.installation.service)
+
+    def _noting(self, request: Request, operation: str, _nth: int) -> Harm | None:
+        """Note the parts that S3 takes, by number, in order; ``harm`` goes before."""
+        if operation != PART:
+            return None
+
+        def pass_on(exchange: Exchange) -> None:
+            harmless(exchange)
+            if exchange.status == HTTPStatus.OK:
+                self.stored.append(int(request.query["partNumber"]))
+
+        return pass_on
 
     def close(self) -> None:
         """Close what it looks with."""
@@ -109,7 +124,11 @@ class Stage:
             time.sleep(0.1)
 
     def await_quiet(self) -> int:
-        """Return how many parts have come, once no more come: some were on the way already."""
+        """Return how many parts have come, once no more come.
+
+        Some were on the way already, in buffers that a slow line empties slowly; so it is healed.
+        """
+        self.line.heal()
         deadline = time.monotonic() + _PATIENCE_S
         before = -1
         while (now := self.s3.count(PART)) != before:
@@ -129,6 +148,24 @@ class Stage:
         found = (manifest["fileSize"], manifest["chunks"], manifest["root"])
         true_root = manifests.root(b"".join(digests))
         return found == (path.stat().st_size, [each.hex() for each in digests], true_root)
+
+
+def refusing(status: int, code: str) -> Harm:
+    """S3 refuses, and lets the page read why, as a bucket with CORS rules does."""
+    headers = {"Content-Type": "application/xml", "Access-Control-Allow-Origin": "*"}
+    body = f"<Error><Code>{code}</Code><Message>made up</Message></Error>".encode()
+
+    def happen(exchange: Exchange) -> None:
+        exchange.answer(Answer(status, headers, body))
+
+    return happen
+
+
+def altered(exchange: Exchange) -> None:
+    """One bit of the body is changed on its way; S3 says itself what it thinks of it."""
+    body = bytearray(exchange.request.body)
+    body[len(body) // 2] ^= 1
+    exchange.answer(exchange.pass_on(exchange.request._replace(body=bytes(body))))
 
 
 def digests_of(path: Path, chunk_bytes: int) -> Iterator[bytes]:

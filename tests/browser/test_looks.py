@@ -11,11 +11,10 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from coordinator.domain.access import Role
-from tests.browser.conftest import PATIENCE_MS, PICTURES, MakeFile
-from tests.browser.own_pages import OpsPage, OwnPage, UploadPage
-from tests.browser.stage import Stage
+from tests.browser.conftest import PICTURES, MakeFile
+from tests.browser.own_pages import PATIENCE_MS, OpsPage, OwnPage, UploadPage
+from tests.browser.stage import Stage, refusing
 from tests.builders import MIB
-from tests.faults import harms
 from tests.faults.hostile_s3 import PART
 
 _PHONE: Final = {
@@ -92,14 +91,14 @@ def in_every_state(scene: Stage, opened: UploadPage, make_file: MakeFile, look: 
     opened.choose(table)
     opened.await_state(NAMES[0], "completed")
     expect(opened.page.get_by_text("Jobs done")).to_be_visible()
-    scene.s3.harm(PART, harms.error(400, "InvalidRequest"), nth=1)
+    scene.s3.harm(PART, refusing(400, "InvalidRequest"), nth=1)
     opened.choose(make_file(1 * MIB, NAMES[3], look))
     opened.await_state(NAMES[3], "failed")
     scene.line.slow_to(2 * MIB)
     for name in NAMES[1:3]:
         opened.choose(make_file(64 * MIB, name, look))
         opened.await_state(name, "uploading")
-    opened.press(f"Pause {NAMES[2]}")
+    opened.press(f"Pause: {NAMES[2]}")
     opened.await_state(NAMES[2], "paused")
 
 

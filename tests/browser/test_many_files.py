@@ -42,10 +42,12 @@ def test_a_folder_of_two_hundred_files_goes_through_one_queue(
     )
     by_path = {str(path.relative_to(folder.parent)): path for path in paths}
     assert all(scene.holds(each["uploadId"], by_path[each["path"]]) for each in found)
-    # The film is signed for in two batches: its first chunk does not wait for the second.
-    assert FILES <= driven.count("POST /api/upload/urls") <= FILES + 1
-    assert driven.count("POST /api/upload/complete") == FILES
-    assert len(driven.calls) <= 2 * FILES + 1
+    # The film is signed for in two batches. A service that is busy may want to be asked again.
+    assert 2 * FILES <= len(driven.calls) <= 2.1 * FILES
+    assert {call.partition("?")[0] for call in driven.calls} <= {
+        *("POST /api/upload/urls", "POST /api/upload/complete"),
+        *(f"GET /api/upload/status/{each['uploadId']}" for each in found),
+    }
     assert scene.s3.statuses(PART) == [200] * (FILES + 1)
     assert never_falls(driven.page.evaluate("lab.totals"))
 

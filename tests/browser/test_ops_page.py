@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from coordinator.domain.access import Role
-from tests.browser.conftest import PATIENCE_MS, MakeFile
+from tests.browser.conftest import MakeFile
 from tests.browser.driving import Driven
-from tests.browser.own_pages import OpsPage
+from tests.browser.own_pages import PATIENCE_MS, OpsPage
 from tests.browser.stage import Stage
 from tests.browser.test_many_files import HOSTILE_NAMES
 from tests.builders import MIB, SMALLEST
@@ -37,7 +37,7 @@ def test_an_upload_is_seen_chunk_by_chunk_while_it_goes_on(
 ) -> None:
     """An operator looks at a browser's upload from another desk; nobody reloads anything."""
     scene.page.chunk_bytes = SMALLEST
-    scene.line.slow_to(6 * MIB)
+    scene.line.slow_to(4 * MIB)
     path = make_file(8 * SMALLEST, "watched.bin")
     driven.begin(path)
     upload_id = driven.until("it.progress.uploadId !== null")["progress"]["uploadId"]

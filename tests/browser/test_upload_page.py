@@ -10,10 +10,9 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 from tests.browser.conftest import MakeFile
 from tests.browser.own_pages import UploadPage
-from tests.browser.stage import Stage
+from tests.browser.stage import Stage, altered, refusing
 from tests.browser.test_many_files import HOSTILE_NAMES
 from tests.builders import MIB
-from tests.faults import harms
 from tests.faults.hostile_s3 import PART
 
 CHUNK: Final = 8 * MIB  # the service's own choice
@@ -116,10 +115,10 @@ def test_everything_can_be_done_by_keyboard(
     opened.choose(path)
     opened.await_state("keys.bin", "uploading")
 
-    reach(opened.page, "Pause keys.bin")
+    reach(opened.page, "Pause: keys.bin")
     opened.page.keyboard.press("Space")
     opened.await_state("keys.bin", "paused")
-    assert focused(opened.page) == "Resume keys.bin"
+    assert focused(opened.page) == "Resume: keys.bin"
     opened.page.keyboard.press("Enter")
     opened.await_state("keys.bin", "completed")
 
@@ -155,14 +154,14 @@ def test_after_a_reload_the_page_offers_to_go_on(
 
     opened.page.reload()
     scene.await_quiet()
+    there = set(scene.stored)
     offered = opened.page.get_by_role("heading", name="Not finished yet")
     expect(offered).to_be_visible()
-    scene.line.heal()
     opened.choose(path)
     opened.await_state("unfinished.bin", "completed")
 
     assert scene.holds(only_upload(scene, "unfinished.bin"), path)
-    assert scene.s3.statuses(PART).count(200) == 8
+    assert there.isdisjoint(scene.stored[len(there) :])
     expect(offered).to_be_hidden()
 
 
@@ -179,12 +178,11 @@ def test_another_file_is_refused_in_plain_words(
     sent = scene.await_quiet()
     path.write_bytes(path.read_bytes()[::-1])
 
-    opened.page.set_input_files("#found-file", path, timeout=1_000)
-    opened.page.get_by_role("button", name="Choose the file: mine.bin").wait_for()
+    opened.choose_by("Choose the file: mine.bin", path)
     row = opened.await_state("mine.bin", "failed")
 
     expect(row.get_by_text("This is another file")).to_be_visible()
-    expect(row.get_by_role("button", name="Choose the file again for mine.bin")).to_be_visible()
+    expect(row.get_by_role("button", name="Choose the file again: mine.bin")).to_be_visible()
     assert scene.s3.count(PART) == sent
     assert scene.status(only_upload(scene, "mine.bin"))["status"] == "UPLOADING"
 
@@ -220,16 +218,31 @@ def test_a_refusal_says_what_to_do_and_retrying_works(
 ) -> None:
     """Not a status code, but a sentence; and a button."""
     path = make_file(2 * CHUNK, "refused.bin")
-    scene.s3.harm(PART, harms.error(400, "InvalidRequest"), nth=None)
+    scene.s3.harm(PART, refusing(400, "InvalidRequest"), nth=None)
 
     opened.choose(path)
     row = opened.await_state("refused.bin", "failed")
     expect(row.get_by_text("S3 refused a chunk")).to_be_visible()
     scene.s3.heal()
-    opened.press("Try refused.bin again")
+    opened.press("Try again: refused.bin")
     opened.await_state("refused.bin", "completed")
 
     assert scene.holds(only_upload(scene, "refused.bin"), path)
+
+
+def test_bytes_that_were_changed_on_the_way_are_told(
+    scene: Stage, opened: UploadPage, make_file: MakeFile
+) -> None:
+    """All is well in the end, and yet somebody should look for what changes bytes."""
+    path = make_file(3 * CHUNK, "altered.bin")
+    scene.s3.harm(PART, altered, nth=2)
+
+    opened.choose(path)
+    row = opened.await_state("altered.bin", "completed")
+
+    expect(row.get_by_text("Bytes are being changed on the way (1×)")).to_be_visible()
+    assert scene.s3.statuses(PART).count(400) == 1
+    assert scene.holds(only_upload(scene, "altered.bin"), path)
 
 
 @pytest.mark.parametrize("path", ["/", "/ops"])
