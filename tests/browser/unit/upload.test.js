@@ -185,6 +185,23 @@ test("pausing ends what is under way; resuming sends only what has not arrived",
   assert.equal(wire.sessions.length, 1);
 });
 
+test("paused, it says that nothing moves", async () => {
+  const wire = new Wire();
+  wire.s3 = ({ onProgress, number }) => {
+    setImmediate(() => onProgress(3));
+    return number === 3 ? never() : wire.clock.advance(1000).then(() => STORED);
+  };
+  const { upload } = begun(wire);
+  await wire.until(() => upload.progress.bytesPerSecond > 0);
+  const told = [];
+  upload.on("progress", ({ bytesPerSecond }) => told.push(bytesPerSecond));
+
+  upload.pause();
+
+  assert.deepEqual(told, [0]);
+  assert.equal(upload.progress.bytesPerSecond, 0);
+});
+
 test("pausing and resuming in the same breath loses nothing", async () => {
   const wire = new Wire();
   const { upload, outcome } = begun(wire);

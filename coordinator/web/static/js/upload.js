@@ -134,6 +134,8 @@ export class Upload extends Emitter {
     if (!AT_WORK.has(this.#state) && this.#state !== "new") return;
     this.#end.abort(new DOMException("Paused.", "AbortError"));
     this.#become("paused");
+    this.#meter.speed.restart();
+    this.#tell();
   }
 
   /** Go on after `pause`, or after a failure. */
@@ -258,10 +260,9 @@ export class Upload extends Emitter {
   }
 
   #progressed() {
-    const { clock } = this.#tools;
-    const wait = this.#toldAt + TELL_MS - clock.now();
+    const wait = this.#toldAt + TELL_MS - this.#tools.clock.now();
     if (wait <= 0) this.#tell();
-    else this.#teller ??= clock.setTimeout(() => this.#tell(), wait);
+    else this.#teller ??= this.#tools.clock.setTimeout(() => this.#tell(), wait);
   }
 
   #tell() {
