@@ -26,7 +26,8 @@ from coordinator.domain.limits import RouteClass
 from coordinator.web.hygiene import page_policy
 from coordinator.web.limits import Limits
 
-# What browsers load; the framework adds the charset to texts. Types, tests and the like of the npm package stay where they are.
+# What browsers load; the framework adds the charset to texts. Types and the like of the npm
+# package stay where they are.
 _MEDIA_TYPES: Final[Mapping[str, str]] = {
     ".css": "text/css",
     ".html": "text/html",

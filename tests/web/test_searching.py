@@ -30,7 +30,7 @@ async def viewer(app: Litestar, make_key: MakeKey) -> AsyncIterator[httpx.AsyncC
 @pytest.fixture
 async def files(app: Litestar, make_key: MakeKey) -> dict[str, str]:
     """Uploads of two users: name to id."""
-    found = {}
+    found: dict[str, str] = {}
     for user, names in (("alice", _NAMES), ("bob@example.com", ["weather.jsonl.gz"])):
         async with client_of(app, await make_key(user=user)) as client:
             found |= {name: await opened(client, 3, fileName=name) for name in names}

@@ -77,7 +77,7 @@ export class ChunkMap {
     for (const state of this.#states) counts.set(state, (counts.get(state) ?? 0) + 1);
     const there = total - missing.length;
     setText(this.#sum, isProven
-      ? `All ${plural(total, "chunk")} are there and proven.`
+      ? total === 1 ? "The one chunk is there and proven." : `All ${plural(total, "chunk")} are there and proven.`
       : `${formatCount(there)} of ${plural(total, "chunk")} ${there === 1 ? "is" : "are"} there (${formatCount(Math.floor((100 * there) / total))} %).`);
     this.#legend.replaceChildren(...STATES.filter((state) => (counts.get(state) ?? 0) > 0)
       .map((state) => h("li", null, h("span", { class: "swatch", "data-look": state }), `${formatCount(counts.get(state) ?? 0)} ${NAMES[state]}`)));

@@ -159,7 +159,7 @@ function deliveryRow(first, live) {
       setText(why, error.detail);
     } finally {
       again.disabled = false;
-      live.wake();
+      live.wake(true);
     }
   });
   return {

@@ -17,9 +17,9 @@ const BEFORE_END = new Set(["waiting", "queued", "running"]);
  * A row of a table, with another one below it that opens.
  *
  * @param {Job} first
- * @param {{ columns: number, mayRetry: boolean, hasUpload: boolean, onChanged: () => void }} options
+ * @param {{ mayRetry: boolean, hasUpload: boolean, onChanged: () => void }} options
  */
-export function jobRow(first, { columns, mayRetry, hasUpload, onChanged }) {
+export function jobRow(first, { mayRetry, hasUpload, onChanged }) {
   let job = first;
   let isShown = "";
   const state = pill(wordOf(job), "");
@@ -29,7 +29,7 @@ export function jobRow(first, { columns, mayRetry, hasUpload, onChanged }) {
   const details = h("div", { class: "job-details" });
   const moreId = `more-${job.jobId}`;
   const toggle = h("button", { class: "quiet opener", type: "button", "aria-expanded": "false", "aria-controls": moreId, id: `open-${job.jobId}` }, icon("chevron"), jobName(job.kind));
-  const more = h("tr", { class: "more-row", id: moreId, hidden: true }, h("td", { colSpan: columns }, details));
+  const more = h("tr", { class: "more-row", id: moreId, hidden: true }, h("td", null, details));
   toggle.addEventListener("click", () => {
     more.hidden = !more.hidden;
     toggle.setAttribute("aria-expanded", String(!more.hidden));

@@ -24,7 +24,7 @@ export function show({ main, query, me, live, signal, go }) {
   const pages = new Pages((/** @type {any} */ job) => job.jobId);
   const table = new Table({
     caption: "Jobs, the newest first", keyOf: (/** @type {any} */ job) => job.jobId, columns: JOB_COLUMNS,
-    make: (job) => jobRow(job, { columns: JOB_COLUMNS.length, mayRetry, hasUpload: true, onChanged: () => live.wake() }),
+    make: (job) => jobRow(job, { mayRetry, hasUpload: true, onChanged: () => live.wake(true) }),
   });
   const none = nothing(status === null && kind === null ? "No job was added yet: completed uploads with a purpose have some." : "No job fits.");
   const more = h("button", { class: "button", type: "button", hidden: true }, "Show more");

@@ -13,8 +13,10 @@ const FINAL = new Set([400, 401, 403, 404, 409, 410, 422]);
 
 export class Live {
   #isOn = true;
-  /** @type {Set<() => void>} */
+  /** @type {Set<(isForced: boolean) => void>} */
   #sleepers = new Set();
+  /** @type {Map<Work, Problem>} what does not go well now */
+  #problems = new Map();
   #onNews;
 
   /** @param {(problem: Problem | null) => void} onNews after each try: null, it went well */
@@ -33,9 +35,13 @@ export class Live {
     this.wake();
   }
 
-  /** Ask now whatever waits. */
-  wake() {
-    for (const wake of [...this.#sleepers]) wake();
+  /**
+   * Ask now what waits for its time.
+   *
+   * @param {boolean} [isForced] also while it is held: somebody has just changed something
+   */
+  wake(isForced = false) {
+    for (const wake of [...this.#sleepers]) wake(isForced);
   }
 
   /**
@@ -51,20 +57,35 @@ export class Live {
       if (isDue || this.#isWatched()) {
         try {
           await work(signal);
-          if (!signal.aborted) this.#onNews(null);
+          if (!signal.aborted) this.#note(work, null);
           failures = 0;
         } catch (error) {
           if (signal.aborted) return;
           if (!(error instanceof Problem)) throw error;
-          this.#onNews(error);
+          this.#note(work, error);
           // The shell asks for another key; then the page is shown anew.
           if (FINAL.has(error.status)) return;
           failures += 1;
         }
-        isDue = false;
       }
-      await this.#sleep(Math.min(LONGEST_SECONDS, seconds * 2 ** failures), signal);
+      isDue = await this.#sleep(Math.min(LONGEST_SECONDS, seconds * 2 ** failures), signal);
     }
+  }
+
+  /**
+   * @param {Work} work
+   * @param {Problem | null} problem
+   */
+  #note(work, problem) {
+    if (problem === null) this.#problems.delete(work);
+    else this.#problems.set(work, problem);
+    this.#onNews([...this.#problems.values()].at(-1) ?? null);
+  }
+
+  /** Forget what did not go well in a view that was left. */
+  forget() {
+    this.#problems.clear();
+    this.#onNews(null);
   }
 
   #isWatched() {
@@ -74,20 +95,21 @@ export class Live {
   /**
    * @param {number} seconds
    * @param {AbortSignal} signal
-   * @returns {Promise<void>}
+   * @returns {Promise<boolean>} whether it is due, watched or not
    */
   #sleep(seconds, signal) {
     return new Promise((resolve) => {
-      const done = () => {
+      const done = (/** @type {boolean} */ isForced) => {
         clearTimeout(timer);
         this.#sleepers.delete(done);
-        signal.removeEventListener("abort", done);
-        resolve();
+        signal.removeEventListener("abort", stop);
+        resolve(isForced);
       };
+      const stop = () => done(false);
       // Unwatched, nothing but somebody's coming back ends it.
-      const timer = this.#isWatched() ? setTimeout(done, 1000 * seconds * (0.9 + Math.random() / 5)) : undefined;
+      const timer = this.#isWatched() ? setTimeout(stop, 1000 * seconds * (0.9 + Math.random() / 5)) : undefined;
       this.#sleepers.add(done);
-      signal.addEventListener("abort", done);
+      signal.addEventListener("abort", stop);
     });
   }
 }

@@ -44,7 +44,7 @@ const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const trouble = h("p", { class: "notice", "data-tone": "bad", role: "status", hidden: true });
 const content = h("div", { class: "view" });
 const nav = h("nav", { class: "views", "aria-label": "Operations" });
-const liveButton = h("button", { class: "quiet live", type: "button", "aria-pressed": "true" });
+const liveButton = h("button", { class: "quiet live", type: "button", role: "switch" }, icon("pause"), "Live");
 const live = new Live((problem) => {
   trouble.hidden = problem === null;
   setText(trouble, problem === null ? "" : problem.status === 0 || problem.status >= 500 || problem.status === 429
@@ -72,9 +72,9 @@ showLive();
 visitNow({ isFirst: true });
 
 function showLive() {
-  liveButton.setAttribute("aria-pressed", String(live.isOn));
+  liveButton.setAttribute("aria-checked", String(live.isOn));
   liveButton.title = live.isOn ? "What you see is renewed by itself. Press to hold it." : "Held. Press to renew it by itself again.";
-  liveButton.replaceChildren(icon(live.isOn ? "pause" : "play"), h("span", null, live.isOn ? "Live" : "Held"));
+  liveButton.firstChild?.replaceWith(icon(live.isOn ? "pause" : "play"));
 }
 
 /** @param {MouseEvent} event */
@@ -115,7 +115,7 @@ async function visitNow({ isFirst }) {
   }
   const { show } = await view.load();
   if (signal.aborted) return;
-  trouble.hidden = true;
+  live.forget();
   const focused = wayTo(document.activeElement);
   show({ main: content, query, me, live, signal, go });
   if (isFirst) return;
@@ -123,7 +123,7 @@ async function visitNow({ isFirst }) {
     scrollTo(0, 0);
     content.querySelector("h1")?.focus();
     announce(view.title);
-  } else if (focused !== null && !document.body.contains(document.activeElement?.closest(".view") ?? null)) {
+  } else if (focused !== null && document.activeElement === document.body) {
     /** @type {HTMLElement | null} */ (content.querySelector(focused))?.focus();
   }
 }

@@ -55,8 +55,13 @@ export function copyButton(text, what) {
     class: "iconic", type: "button", title: `Copy the ${what}`, "aria-label": `Copy the ${what}`,
     on: {
       click: async () => {
-        await navigator.clipboard.writeText(text);
-        announce(`The ${what} is copied.`);
+        try {
+          await navigator.clipboard.writeText(text);
+          announce(`The ${what} is copied.`);
+        } catch (error) {
+          if (!(error instanceof DOMException)) throw error;
+          announce("The browser does not let this page copy. Select the text instead.");
+        }
       },
     },
   }, icon("copy"));

@@ -208,7 +208,7 @@ export class Plot {
     const rows = this.#periods.filter((period) => total(period) > 0).reverse().map((period) =>
       h("tr", null, h("th", { scope: "row" }, period.title), ...period.values.map((value) => h("td", { class: "number figures" }, this.#format(value)))));
     const empty = h("tr", null, h("td", { colSpan: 1 + this.#series.length, class: "soft" }, "Nothing in this time."));
-    this.#table.replaceChildren(summary, h("div", { class: "table-box", role: "region", "aria-label": "All periods with something in them", tabIndex: 0 },
+    this.#table.replaceChildren(summary, h("div", { class: "table-box", role: "group", "aria-label": "All periods with something in them", tabIndex: 0 },
       h("table", null, h("thead", null, head), h("tbody", null, ...(rows.length === 0 ? [empty] : rows)))));
   }
 }

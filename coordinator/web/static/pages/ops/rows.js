@@ -9,9 +9,12 @@ import { h } from "../shell.js";
  * @template Item
  * @typedef {object} Row
  * @property {HTMLTableRowElement} element
- * @property {HTMLTableRowElement} [more] a row below it that belongs to it
+ * @property {HTMLTableRowElement} [more] a row below it that belongs to it, with one cell
  * @property {(item: Item) => void} update
  */
+
+/** Where columns of the kind `wide` are left out: as ops.css has it. */
+const narrow = matchMedia("(max-width: 46rem)");
 
 /** @template Item */
 export class Table {
@@ -20,6 +23,7 @@ export class Table {
   #body = h("tbody", null);
   #keyOf;
   #make;
+  #columns;
 
   /**
    * @param {object} options
@@ -31,6 +35,8 @@ export class Table {
   constructor({ caption, columns, keyOf, make }) {
     this.#keyOf = keyOf;
     this.#make = make;
+    this.#columns = columns;
+    narrow.addEventListener("change", () => this.#span());
     const heads = columns.map(({ text, kind }) => h("th", { scope: "col", class: kind ?? null }, text));
     this.element = h("div", { class: "table-box", role: "region", "aria-label": caption, tabIndex: 0 },
       h("table", null, h("caption", { class: "unseen" }, caption), h("thead", null, h("tr", null, ...heads)), this.#body));
@@ -61,6 +67,13 @@ export class Table {
         else this.#body.insertBefore(element, next);
       }
     }
+    this.#span();
+  }
+
+  /** A cell over columns that are not there would make room for them. */
+  #span() {
+    const columns = this.#columns.filter(({ kind }) => !(narrow.matches && kind?.split(" ").includes("wide"))).length;
+    for (const { more } of this.#rows.values()) if (more !== undefined) more.cells[0].colSpan = columns;
   }
 }
 

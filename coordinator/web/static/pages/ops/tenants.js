@@ -28,7 +28,7 @@ export function show({ main, query, live, signal }) {
   const order = Object.hasOwn(ORDERS, query.get("order") ?? "") ? /** @type {string} */ (query.get("order")) : "bytes";
   const table = new Table({
     caption: "Tenants", keyOf: (/** @type {Row} */ { tenant }) => tenant, make: (row) => tenantRow(row, signal),
-    columns: [{ text: "Tenant" }, { text: "Uploaded", kind: "bar-cell" }, { text: "Completed", kind: "number" }, { text: "Failed", kind: "number" }, { text: "Opened", kind: "number wide" }],
+    columns: [{ text: "Tenant" }, { text: "Uploaded", kind: "bar-cell" }, { text: "Completed", kind: "number wide" }, { text: "Failed", kind: "number" }, { text: "Opened", kind: "number wide" }],
   });
   const none = nothing("No tenant uploaded anything in this time.");
   const told = h("p", { class: "soft small", role: "status" });
@@ -59,12 +59,12 @@ export function show({ main, query, live, signal }) {
  */
 function tenantRow({ tenant }, signal) {
   const number = (/** @type {string} */ kind = "number") => h("td", { class: `${kind} figures` });
-  const [completed, failed, opened] = [number(), number(), number("number wide")];
+  const [completed, failed, opened] = [number("number wide"), number(), number("number wide")];
   const bytes = h("span", { class: "figures" });
   const fill = h("div", null);
   const details = h("div", { class: "job-details" });
   const id = `tenant-${tenant}`;
-  const more = h("tr", { class: "more-row", id, hidden: true }, h("td", { colSpan: 5 }, details));
+  const more = h("tr", { class: "more-row", id, hidden: true }, h("td", null, details));
   const toggle = h("button", { class: "quiet opener", type: "button", "aria-expanded": "false", "aria-controls": id }, icon("chevron"), h("bdi", null, tenant));
   toggle.addEventListener("click", async () => {
     more.hidden = !more.hidden;

@@ -28,7 +28,7 @@ export function show({ main, query, me, live, signal }) {
   const pace = new Pace();
   const jobs = new Table({
     caption: "Jobs of this upload", columns: JOB_COLUMNS, keyOf: (/** @type {any} */ job) => job.jobId,
-    make: (job) => jobRow(job, { columns: JOB_COLUMNS.length, mayRetry: me.may.retry !== undefined, hasUpload: false, onChanged: () => live.wake() }),
+    make: (job) => jobRow(job, { mayRetry: me.may.retry !== undefined, hasUpload: false, onChanged: () => live.wake(true) }),
   });
   const noJobs = nothing("There are none before it is completed, and none for some purposes.");
   const details = h("div", { class: "view", hidden: true }, chunks.element, pace.element,
@@ -57,7 +57,7 @@ export function show({ main, query, me, live, signal }) {
     jobs.show(listed.jobs);
     noJobs.hidden = listed.jobs.length > 0;
   };
-  head.onAborted = () => live.wake();
+  head.onAborted = () => live.wake(true);
   live.repeat(look, { signal, seconds: SECONDS });
   watch(`/api/uploads/${path}/events`, { live, signal });
 }

@@ -49,7 +49,7 @@ function members(value, depth) {
  */
 function tabular(rows, columns, depth) {
   const rest = rows.length - MOST;
-  return h("div", { class: "table-box", role: "region", "aria-label": "Values", tabIndex: 0 },
+  return h("div", { class: "table-box", role: "group", "aria-label": "Values", tabIndex: 0 },
     h("table", { class: "value-table" },
       h("thead", null, h("tr", null, ...columns.map((name) => h("th", { scope: "col" }, h("bdi", null, spelled(name)))))),
       h("tbody", null, ...rows.slice(0, MOST).map((row) => h("tr", null, ...columns.map((name) => h("td", null, shown(row[name], depth + 1))))),
