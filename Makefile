@@ -11,7 +11,7 @@ KILLS ?= 20
 RATE ?= 100
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ai soak-ai run test lint check limits matrix canary fuzz soak mutation bench docs lock clean
+.PHONY: help demo demo-ai soak-ai run test lint check limits matrix canary fuzz soak mutation bench browser-test bench-browser docs lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 10
@@ -29,7 +29,7 @@ test: .venv/dev-ready .venv-localstack/ready ## Run the tests, on real servers
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" $(ARGS)
 	$(BIN)/python -m pytest -m alone $(ARGS)
 
-lint: .venv/dev-ready ## Check format, lint, types and import contracts
+lint: .venv/dev-ready .venv/browser-ready ## Check format, lint, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -61,18 +61,27 @@ fuzz: .venv/dev-ready ## Send 20,000 requests made from the OpenAPI document and
 bench: .venv/dev-ready ## Measure against the bars, side by side, and keep the table in docs/
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
+browser-test: .venv/dev-ready .venv/browser-ready tests/browser/node_modules/ready ## Upload from a real Chromium, through good and bad networks; leaves screenshots
+	node --test tests/browser/unit/*.test.js
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+bench-browser: .venv/dev-ready .venv/browser-ready tests/browser/node_modules/ready ## Race Uppy and its Companion in Chromium, and keep the table in docs/
+	$(BIN)/python -m tests.browser.bench $(ARGS)
+
 docs: .venv/dev-ready ## Write the generated pages in docs/ anew
 	$(BIN)/python docs/generate.py
 
 lock: .venv/dev-ready ## Compile the lock files anew
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra server --extra jobs --extra models --extra embedded pyproject.toml $(LOCKS)/build.in -o $(LOCKS)/run.txt
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras -c $(LOCKS)/run.txt pyproject.toml $(LOCKS)/build.in -o $(LOCKS)/dev.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) $(DEV_EXTRAS:%=--extra %) -c $(LOCKS)/run.txt pyproject.toml $(LOCKS)/build.in -o $(LOCKS)/dev.txt
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra browser -c $(LOCKS)/dev.txt pyproject.toml -o $(LOCKS)/browser.txt
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) localstack/requirements.in -o localstack/requirements.txt
 
+DEV_EXTRAS := server jobs models dask kafka rabbitmq embedded dev
 LOCK_OPTIONS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean: ## Remove what was built and installed; the data in .local stays
-	rm -rf .venv .venv-localstack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-localstack tests/browser/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/run-ready: $(LOCKS)/run.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -83,6 +92,15 @@ clean: ## Remove what was built and installed; the data in .local stays
 
 .venv/dev-ready: $(LOCKS)/dev.txt .venv/run-ready
 	$(PIP) --require-hashes -r $(LOCKS)/dev.txt
+	@touch $@
+
+.venv/browser-ready: $(LOCKS)/browser.txt .venv/dev-ready
+	$(PIP) --require-hashes -r $(LOCKS)/browser.txt
+	@touch $@
+
+# Chromium and Node are the system's; what is missing is installed, or named.
+tests/browser/node_modules/ready: tests/browser/package-lock.json tests/browser/prepare.sh
+	sh tests/browser/prepare.sh
 	@touch $@
 
 # LocalStack pins older libraries, so it lives apart; only tests talk to it.

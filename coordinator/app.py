@@ -24,6 +24,7 @@ from coordinator.operations.watch_upload import open_watches
 from coordinator.settings import Settings
 from coordinator.web import (
     audit,
+    backlog,
     callbacks,
     complete,
     datasets,
@@ -36,6 +37,8 @@ from coordinator.web import (
     init,
     jobs,
     keys,
+    me,
+    pages,
     problems,
     quotas,
     report,
@@ -44,6 +47,7 @@ from coordinator.web import (
     sign,
     stats,
     status,
+    timeline,
     tokens,
     uploads,
 )
@@ -56,12 +60,14 @@ from coordinator.web.refusals import note_refused
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 
 _MODULES: Final = (
+    me,
     init,
     sign,
     report,
     status,
     complete,
     uploads,
+    timeline,
     downloads,
     tokens,
     jobs,
@@ -75,8 +81,10 @@ _MODULES: Final = (
     retention,
     quotas,
     health,
+    backlog,
     keys,
     audit,
+    pages,
 )
 
 

@@ -7,6 +7,7 @@ origin"), so whatever is spelt otherwise would never match: it is refused at the
 import ipaddress
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 _ORIGIN: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>[^/?#@:\[\]]+|\[[^\]]+\])(:(?P<port>\d+))?"
@@ -16,6 +17,32 @@ _USUAL: Final = {"http": "80", "https": "443"}
 _LAST_PORT: Final = 65_535
 _LONGEST_NAME: Final = 253
 _HTTP: Final = "it is http, so that anybody on the way can change the page: use https"
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of an address, spelt as browsers do as far as spelling goes.
+
+    >>> origin_of("HTTPS://Uploads.Example:443/base/")
+    'https://uploads.example'
+    """
+    scheme, _, rest = url.partition("://")
+    scheme, place = scheme.lower(), urlsplit(f"//{rest}").netloc.lower()
+    return f"{scheme}://{place.removesuffix(f':{_USUAL[scheme]}')}"
+
+
+def same_machine(host: str, port: int) -> list[str]:
+    """Return the origins of a service that listens on this machine only; else none.
+
+    People type either name, and to a browser they are two origins.
+
+    >>> same_machine("127.0.0.1", 3000), same_machine("0.0.0.0", 3000)
+    (['http://127.0.0.1:3000', 'http://localhost:3000'], [])
+    """
+    spelt = f"[{host}]" if ":" in host else host
+    if not _is_loopback(spelt):
+        return []
+    names = dict.fromkeys([spelt, "localhost"])
+    return [origin_of(f"http://{name}:{port}") for name in names]
 
 
 def fault_of(origin: str) -> str | None:

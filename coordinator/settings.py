@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from coordinator.origins import fault_of
+from coordinator.origins import fault_of, origin_of, same_machine
 from coordinator.redaction import password_of
 
 PREFIX: Final = "COORDINATOR_"
@@ -206,7 +206,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?\Z",
-            description="The service's own address as others reach it: trainers call back there.",
+            description="The service's own address as others reach it: its pages come from there, "
+            "and trainers call back there.",
         ),
     ] = ""
     log_level: Annotated[
@@ -217,6 +218,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def origins(self) -> list[str]:
         """The CORS origins as a list."""
         return [origin for entry in self.cors_origins.split(",") if (origin := entry.strip())]
+
+    @property
+    def own_origins(self) -> list[str]:
+        """Where the service's own pages come from; empty where nothing says it."""
+        if self.public_url:
+            return [origin_of(self.public_url)]
+        return same_machine(self.host, self.port)
+
+    @property
+    def page_origins(self) -> list[str]:
+        """The origins of all pages that send parts to S3: the service's own, and CORS'."""
+        return list(dict.fromkeys([*self.own_origins, *self.origins]))
 
     @property
     def confidential(self) -> set[str]:

@@ -1,6 +1,7 @@
 """The shape of the repository: what is promised of every file, refusal, script and command."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ SOURCES: Final = sorted(
     for folder in ("coordinator", "manifests", "tests")
     for path in (ROOT / folder).rglob("*")
     if path.suffix in {".py", ".lua", ".sql", ".html", ".js", ".css"}
+    and "node_modules" not in path.parts
 )
 ALLOWED: Final = frozenset(
     {
@@ -122,8 +124,19 @@ def test_lock_files_have_hashes_and_name_no_registry(path: Path) -> None:
 
     assert "://" not in text
     assert not re.search(r"^\s*(-i|--(extra-)?index-url|--find-links)", text, re.MULTILINE)
-    assert len(pins) > 20
+    assert len(pins) > 10
     assert [pin for pin in pins if not re.match(r"[\w.\[\]-]+==.+--hash=sha256:", pin)] == []
+
+
+def test_the_lock_file_of_npm_has_hashes_and_names_no_registry() -> None:
+    """The same of what the browser tests get from npm."""
+    text = (ROOT / "tests" / "browser" / "package-lock.json").read_text(encoding="utf-8")
+
+    packages = json.loads(text)["packages"]
+
+    assert len(packages) > 100
+    assert [path for path, each in packages.items() if path and "integrity" not in each] == []
+    assert [path for path, each in packages.items() if "resolved" in each] == []
 
 
 def _commands(group: click.Group, trail: str) -> dict[str, click.Command]:

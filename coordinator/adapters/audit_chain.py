@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
@@ -190,6 +191,23 @@ async def read_links(tx: Tx, tenant: str, *, after: int, limit: int) -> list[Lin
         )
         for row in rows
     ]
+
+
+_READ_OF_UPLOAD: Final = """
+SELECT id, CASE WHEN at BETWEEN '1970-01-01Z' AND '9999-12-30Z' THEN at END AS at,
+       tenant, actor, action, upload_id, subject, facts::text AS facts
+  FROM audit
+ WHERE upload_id = %(upload)s AND tenant = %(tenant)s AND id > %(after)s
+ ORDER BY id LIMIT %(limit)s
+"""
+
+
+async def read_of_upload(
+    tx: Tx, tenant: str, upload_id: UUID, *, after: int, limit: int
+) -> list[Entry]:
+    """Return rows about one upload, the oldest first, chained or not, from behind ``after`` on."""
+    values = {"tenant": tenant, "upload": upload_id, "after": after, "limit": limit}
+    return [_entry(row) for row in await (await tx.execute(_READ_OF_UPLOAD, values)).fetchall()]
 
 
 _FIND_START: Final = """

@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "work": ("coordinator.cli.server", "Run a worker."),
     "doctor": ("coordinator.cli.doctor", "Examine S3, PostgreSQL and Redis; say what to do."),
     "policy": ("coordinator.cli.policy", "Print IAM and bucket policies, lifecycle, CORS."),
+    "bucket": ("coordinator.cli.bucket", "Write the bucket's CORS rule for pages that upload."),
     "search": ("coordinator.cli.search", "Search the rows of uploads by meaning."),
     "datasets": ("coordinator.cli.search", "List the data sets that have a card."),
     "stats": ("coordinator.cli.stats", "Count uploads and bytes over time."),

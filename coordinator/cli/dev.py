@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import threading
 from contextlib import nullcontext
 from pathlib import Path
@@ -60,8 +61,18 @@ def dev_command(*, traces: bool) -> None:
 def _tell(local: Local, home: Path) -> None:
     click.echo(f"service  {local.url}")
     click.echo(f"API key  {local.api_key}")
+    click.echo(f"page     {_page(local)}")
     click.echo(f"settings set -a; . {home / RUN_ENV}; set +a")
     click.echo("Ctrl-C ends everything; the data stays.")
+
+
+def _page(local: Local) -> str:
+    """Return the address of the page; with its key only where a person reads it.
+
+    The page takes the key out of the fragment, which no browser sends to anybody. A file or a log
+    that this is piped into keeps an address without it.
+    """
+    return f"{local.url}/#key={local.api_key}" if sys.stdout.isatty() else f"{local.url}/"
 
 
 def _check(local: Local) -> None:

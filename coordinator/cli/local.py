@@ -20,8 +20,10 @@ from coordinator.adapters.migrations import migrate
 from coordinator.cli.keys import create_key
 from coordinator.domain.access import Role, Scope
 from coordinator.embedded import Addresses, running
+from coordinator.embedded import bucket as buckets
 from coordinator.embedded.home import is_free, write_private
 from coordinator.embedded.keeper import Keeper
+from coordinator.origins import same_machine
 
 _FIRST_PORT: Final = 3000
 _LAST_PORT: Final = 3999
@@ -109,6 +111,7 @@ def running_locally(
             )
             kept.api_key, kept.api_key_roles = asyncio.run(key).text, _ROLES
         write_private(_kept_path(home), msgspec.json.format(msgspec.json.encode(kept)))
+        _let_pages_in(servers.addresses, settings)
         whole = {
             **environ,
             "COORDINATOR_URL": f"http://127.0.0.1:{kept.port}",
@@ -167,6 +170,20 @@ def _environ(addresses: Addresses, kept: _Kept, changes: Mapping[str, str]) -> d
         "AWS_SECRET_ACCESS_KEY": addresses.secret_key,
         "AWS_REGION": addresses.s3_region,
     }
+
+
+def _let_pages_in(addresses: Addresses, settings: settings_module.Settings) -> None:
+    """Let pages send parts: the service's own, by whichever name, and those of the settings."""
+    origins = [*same_machine("127.0.0.1", settings.port), *settings.page_origins]
+    s3 = buckets.client(
+        addresses.s3_endpoint, access_key=addresses.access_key, secret_key=addresses.secret_key
+    )
+    try:
+        buckets.allow_pages(
+            s3, addresses.s3_bucket, list(dict.fromkeys(origins)), prefix=settings.s3_prefix
+        )
+    finally:
+        s3.close()
 
 
 def _as_service(database_url: str, password: str) -> str:

@@ -21,6 +21,11 @@ _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _ENDPOINT: Final = re.compile(r"vpce-[0-9a-f]{8,17}")
 _KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 
+NO_PAGES: Final = (
+    "No page is known that sends parts: set COORDINATOR_PUBLIC_URL for the service's own pages, or "
+    "name the origins of others in COORDINATOR_CORS_ORIGINS."
+)
+
 HELP: Final = """Print JSON for the configured bucket and prefix; nothing is changed by it.
 
 \b
@@ -36,7 +41,7 @@ To apply, for instance (this replaces what the bucket had; merge where others us
   aws s3api put-bucket-policy --bucket BUCKET --policy file://bucket.json
   aws s3api put-bucket-lifecycle-configuration --bucket BUCKET \\
     --lifecycle-configuration file://lifecycle.json
-  aws s3api put-bucket-cors --bucket BUCKET --cors-configuration file://cors.json
+  coordinator bucket cors        (keeps the rules of others)
 """
 
 _Option = Callable[[click.Context, click.Parameter, Any], Any]
@@ -110,10 +115,10 @@ def policy_command(
             place, session=timedelta(seconds=settings.session_lifetime_seconds)
         ),
     }
-    if settings.origins:
-        documents["cors"] = bucket_policy.cors(settings.origins)
-    if wanted == "cors" and not settings.origins:
-        raise click.UsageError("COORDINATOR_CORS_ORIGINS names no page: the bucket needs no CORS.")
+    if settings.page_origins:
+        documents["cors"] = bucket_policy.cors(place.prefix, settings.page_origins)
+    elif wanted == "cors":
+        raise click.UsageError(NO_PAGES)
     if wanted in {"bucket", "all"} and not (principals or account):
         click.echo("Without --principal every principal that IAM lets in is let in.", err=True)
     shown = documents if wanted == "all" else documents[wanted]

@@ -195,12 +195,19 @@ def lifecycle(place: Place, *, session: timedelta) -> Document:
     return {"Rules": rules}
 
 
-def cors(origins: Sequence[str]) -> Document:
-    """Let pages of ``origins`` send parts and read what S3 answers to them."""
+def cors(prefix: str, origins: Sequence[str]) -> Document:
+    """Let pages of ``origins`` send parts, fetch what they may, and read what S3 answers.
+
+    What pages send is what the service signs, and a type where their browser adds one. The ID is
+    the installation's: the next rule replaces this one and none of somebody else's.
+    """
     rule = {
+        "ID": f"{prefix}-pages",
         "AllowedOrigins": list(origins),
-        "AllowedMethods": ["PUT", "GET", "HEAD"],
-        "AllowedHeaders": ["*"],
+        "AllowedMethods": ["PUT", "GET"],
+        "AllowedHeaders": [
+            *("content-type", "x-amz-checksum-sha256", "x-amz-sdk-checksum-algorithm"),
+        ],
         "ExposeHeaders": ["ETag", "x-amz-checksum-sha256"],
         "MaxAgeSeconds": 3_600,
     }

@@ -1,8 +1,8 @@
 """Whether a bucket lets pages upload, and whether its rules leave open uploads alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -26,6 +26,44 @@ class AbortRule(msgspec.Struct, frozen=True):
 
     prefix: str
     days: int
+
+
+class CorsChange(msgspec.Struct, frozen=True):
+    """The bucket's CORS rules as they should be, and which of them were there and stay."""
+
+    rules: list[dict[str, Any]]
+    foreign: list[dict[str, Any]]
+    is_needed: bool
+
+
+def with_rule(rules: Sequence[Mapping[str, Any]], own: Mapping[str, Any]) -> CorsChange:
+    """Put ``own`` in place of the rule with its ID, and leave all others as they are.
+
+    It comes first, because S3 goes by the first rule that fits: of pages that another one names as
+    well, that one need not let in what ours does. A server that keeps no IDs shows ours without.
+    """
+    nameless = {name: value for name, value in own.items() if name != "ID"}
+    foreign = [
+        dict(rule)
+        for rule in rules
+        if rule.get("ID") != own["ID"] and _meaning(rule) != _meaning(nameless)
+    ]
+    wanted = [dict(own), *foreign]
+    is_needed = [_meaning(rule, "ID") for rule in rules] != [
+        _meaning(rule, "ID") for rule in wanted
+    ]
+    return CorsChange(wanted, foreign, is_needed)
+
+
+def _meaning(rule: Mapping[str, Any], *ignored: str) -> dict[str, Any]:
+    """Return a rule without what means nothing: the order of its lists, and the case of headers."""
+    return {
+        name: sorted(each.lower() if name.endswith("Headers") else each for each in value)
+        if isinstance(value, list)
+        else value
+        for name, value in rule.items()
+        if name not in ignored and value not in ([], "", None)
+    }
 
 
 def lets_in(answer: CorsAnswer, origin: str) -> bool:

@@ -113,6 +113,15 @@ def aws_endpoint(region: str) -> str:
     return f"https://s3.{region}.amazonaws.com{suffix}"
 
 
+def origin(target: Target) -> str:
+    """Return where part URLs lead to, as a browser's policy names it.
+
+    >>> origin(Target("https://s3.example:9000/", "b", "r", path_addressing=False))
+    'https://b.s3.example:9000'
+    """
+    return _address(target, "")[0]
+
+
 def expiry(credentials: Credentials, *, at: datetime, lifetime: timedelta) -> datetime:
     """Return when a URL signed ``at`` that time really ends.
 

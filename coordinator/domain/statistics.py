@@ -11,7 +11,9 @@ from coordinator.domain import cursors
 from coordinator.domain.errors import InvalidFieldError
 
 MOST_DAYS: Final = 400
+MOST_DAYS_BY_HOUR: Final = 8
 _USUAL: Final = timedelta(days=29)  # with the last day: 30
+_TWO_DAYS: Final = timedelta(days=1)  # with the last day
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -24,8 +26,9 @@ class By(StrEnum):
 
 
 class Every(StrEnum):
-    """How long a period is. Days and months are UTC's."""
+    """How long a period is. Hours, days and months are UTC's."""
 
+    HOUR = "hour"  # counted from what is there now: an erased upload is not
     DAY = "day"
     MONTH = "month"
 
@@ -41,15 +44,15 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     """The uploads of one key in one period: by the day they were opened, and the day they ended."""
 
     key: str
-    period: str  # 2026-11-23, 2026-11
+    period: str  # 2026-11-23T09, 2026-11-23, 2026-11
     opened: int
     completed: int
     failed: int
     bytes: int  # of the completed ones
 
 
-def span(first: str | None, last: str | None, *, today: date) -> Span:
-    """Read the days that are asked for; without any, the last thirty.
+def span(first: str | None, last: str | None, *, today: date, every: Every = Every.DAY) -> Span:
+    """Read the days that are asked for; without any, the last thirty, or two hour by hour.
 
     >>> span("2026-01-01", None, today=date(2026, 1, 3))
     Span(first=datetime.date(2026, 1, 1), last=datetime.date(2026, 1, 3))
@@ -59,11 +62,12 @@ def span(first: str | None, last: str | None, *, today: date) -> Span:
 
     """
     end = today if last is None else _day("to", last)
-    begin = _before(end) if first is None else _day("from", first)
+    usual, most = (_TWO_DAYS, MOST_DAYS_BY_HOUR) if every is Every.HOUR else (_USUAL, MOST_DAYS)
+    begin = _before(end, usual) if first is None else _day("from", first)
     if begin > end:
         raise InvalidFieldError("from", "The first day is after the last.")
-    if (end - begin).days >= MOST_DAYS:
-        raise InvalidFieldError("from", f"Ask for at most {MOST_DAYS} days at once.")
+    if (end - begin).days >= most:
+        raise InvalidFieldError("from", f"Ask for at most {most} days at once.")
     return Span(begin, end)
 
 
@@ -76,8 +80,8 @@ def _day(field: str, text: str) -> date:
     raise InvalidFieldError(field, "Write the day as YYYY-MM-DD.")
 
 
-def _before(end: date) -> date:
-    return date.min if end - date.min < _USUAL else end - _USUAL
+def _before(end: date, usual: timedelta) -> date:
+    return date.min if end - date.min < usual else end - usual
 
 
 def encode(row: Count) -> str:

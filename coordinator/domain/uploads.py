@@ -66,6 +66,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     deadline: datetime
+    finished_at: datetime | None = None
     as_of: datetime
 
     @property

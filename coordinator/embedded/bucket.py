@@ -8,6 +8,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from coordinator.domain import bucket_policy
 from coordinator.embedded.server import NotReadyError
 
 REGION: Final = "us-east-1"
@@ -62,20 +63,7 @@ def prepare(s3: Any, bucket: str, *, cors_origins: Sequence[str]) -> None:
     """Make the bucket what the coordinator needs; doing it again changes nothing."""
     if bucket not in _names(s3):
         s3.create_bucket(Bucket=bucket)
-    s3.put_bucket_cors(
-        Bucket=bucket,
-        CORSConfiguration={
-            "CORSRules": [
-                {
-                    "AllowedOrigins": list(cors_origins),
-                    "AllowedMethods": ["PUT", "GET", "HEAD"],
-                    "AllowedHeaders": ["*"],
-                    "ExposeHeaders": ["ETag", "x-amz-checksum-sha256"],
-                    "MaxAgeSeconds": 3600,
-                }
-            ]
-        },
-    )
+    allow_pages(s3, bucket, cors_origins)
     s3.put_bucket_lifecycle_configuration(
         Bucket=bucket,
         LifecycleConfiguration={
@@ -89,6 +77,11 @@ def prepare(s3: Any, bucket: str, *, cors_origins: Sequence[str]) -> None:
             ]
         },
     )
+
+
+def allow_pages(s3: Any, bucket: str, origins: Sequence[str], *, prefix: str = "datasets") -> None:
+    """Let pages of these origins in, and no others: what `coordinator bucket cors` writes."""
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration=bucket_policy.cors(prefix, origins))
 
 
 def _names(s3: Any) -> list[str]:

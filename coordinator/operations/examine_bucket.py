@@ -17,6 +17,7 @@ from coordinator.domain import bucket_rules
 from coordinator.domain.capabilities import ESSENTIAL, MEANINGS, Check
 from coordinator.domain.examination import Group, Line, Result, clock_line, lacking, ok, unknown
 from coordinator.domain.permissions import NEEDS, Action
+from coordinator.origins import fault_of
 from coordinator.settings import DAY, Settings
 
 _FAILURES: Final = (ClientError, ProbeRefusedError, *NO_ANSWER)
@@ -46,7 +47,8 @@ async def examine_bucket(
         ok("s3-answers", Group.S3, "S3 answers."),
         *_check_lines(await probe_wholly(probe), accepted),
         *await _examine_public_address(probe),
-        *[await _examine_origin(probe, origin) for origin in settings.origins],
+        *_own_pages_lines(settings),
+        *[await _examine_origin(probe, origin) for origin in settings.page_origins],
         await _examine_foreign_origin(probe),
         await _examine_abort_rule(probe, settings),
         *_permission_lines(await try_actions(probe)),
@@ -100,6 +102,18 @@ async def _examine_public_address(probe: Probe) -> list[Line]:
     ]
 
 
+def _own_pages_lines(settings: Settings) -> Iterator[Line]:
+    """Say whether it is known where the service's own pages come from, and whether they work."""
+    name, todo = "own-pages", "Set COORDINATOR_PUBLIC_URL to the https address that people open."
+    if not settings.own_origins:
+        why = "Nothing says at which address people open the service's own pages."
+        yield unknown(name, Group.BROWSERS, why, do=todo)
+    for origin in settings.own_origins:
+        if fault := fault_of(origin):
+            means = f"The service's own page at {origin} cannot upload: {fault}."
+            yield lacking(name, Group.BROWSERS, means, do=todo)
+
+
 async def _examine_origin(probe: Probe, origin: str) -> Line:
     name = f"cors {origin}"
     try:
@@ -111,7 +125,7 @@ async def _examine_origin(probe: Probe, origin: str) -> Line:
             name,
             Group.BROWSERS,
             "Pages of this origin cannot upload from the browser.",
-            do=f"Add to the bucket's CORS rules: {'; '.join(missing)}.",
+            do=f"Run `coordinator bucket cors`. What is missing: {'; '.join(missing)}.",
         )
     means = "Pages of this origin can upload, and read ETag and checksum."
     return ok(name, Group.BROWSERS, means)
@@ -130,7 +144,7 @@ async def _examine_foreign_origin(probe: Probe) -> Line:
         name,
         Group.BROWSERS,
         "Pages of any origin can use a part URL that leaked to them.",
-        do="Name in the bucket's CORS rules the origins of COORDINATOR_CORS_ORIGINS only.",
+        do="Run `coordinator bucket cors`, and remove the rule that lets in anybody.",
     )
 
 

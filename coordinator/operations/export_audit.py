@@ -2,6 +2,7 @@
 
 import struct
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -77,6 +78,31 @@ async def export_audit(
             to_position=place.position,
         )
     return Page(b"".join(lines), place if more else None)
+
+
+async def read_of_upload(
+    stores: Stores, tenant: str, upload_id: UUID, start: Place, *, limit: int, actor: str
+) -> Page:
+    """Return up to ``limit`` rows about one upload, and note that they were given out.
+
+    They are out of their chain, and so without a place in it: whoever must prove them exports all.
+    """
+    async with transaction(stores.pool) as tx:
+        found = await audit_chain.read_of_upload(
+            tx, tenant, upload_id, after=start.unchained, limit=limit + 1
+        )
+        page = found[:limit]
+        last = page[-1]["id"] if page else start.unchained
+        await audit.append(
+            tx,
+            "audit.exported",
+            tenant=tenant,
+            actor=actor,
+            upload_id=upload_id,
+            rows=len(page),
+        )
+    lines = b"".join(audit_lines.encode_unchained(entry) for entry in page)
+    return Page(lines, Place(0, last) if len(found) > limit else None)
 
 
 async def _chained(tx: Tx, tenant: str, start: Place, limit: int) -> tuple[list[bytes], Place]:

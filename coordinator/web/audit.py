@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 from litestar import Response, get
 from litestar.datastructures import ResponseHeader
@@ -10,6 +11,7 @@ from litestar.params import QueryParameter
 
 from coordinator.adapters import audit_chain
 from coordinator.adapters.stores import Stores
+from coordinator.domain import ids
 from coordinator.domain.access import Action, Caller
 from coordinator.domain.errors import ForbiddenError, InvalidFieldError
 from coordinator.domain.limits import RouteClass
@@ -48,6 +50,14 @@ async def export(
     since: Annotated[
         datetime | None, QueryParameter(description="Only from then on; UTC where none is named.")
     ] = None,
+    upload_id: Annotated[
+        str | None,
+        QueryParameter(
+            name="uploadId",
+            max_length=64,
+            description="Only what is about this upload, which may be erased; without places.",
+        ),
+    ] = None,
     limit: Annotated[int, QueryParameter(ge=_FEWEST, le=_MOST)] = _USUAL,
     cursor: Annotated[str | None, QueryParameter(max_length=100)] = None,
 ) -> Response[bytes]:
@@ -56,18 +66,32 @@ async def export(
     Rows that are not chained yet come last, without a place. The export itself is noted.
     """
     named = tenant_for(caller, tenant, or_default=True)
-    start = await _start(stores, named, since) if cursor is None else export_audit.decode(cursor)
-    page = await export_audit.export_audit(stores, named, start, limit=limit, actor=caller.actor)
+    start = Place() if cursor is None else export_audit.decode(cursor)
+    if upload_id is not None:
+        page = await export_audit.read_of_upload(
+            stores, named, _known(upload_id), start, limit=limit, actor=caller.actor
+        )
+    else:
+        if cursor is None and since is not None:
+            start = await _start(stores, named, since)
+        page = await export_audit.export_audit(
+            stores, named, start, limit=limit, actor=caller.actor
+        )
     headers = {} if page.next is None else {NEXT: export_audit.encode(page.next)}
     return Response(page.lines, headers=headers)
 
 
-async def _start(stores: Stores, tenant: str, since: datetime | None) -> Place:
-    if since is None:
-        return Place()
+def _known(text: str) -> UUID:
+    upload_id = ids.decode(ids.UPLOAD, text)
+    if upload_id is None:
+        raise InvalidFieldError("uploadId", "Send the id of an upload: upl_ and 26 characters.")
+    return upload_id
+
+
+async def _start(stores: Stores, named: str, since: datetime) -> Place:
     moment = since if since.tzinfo else since.replace(tzinfo=UTC)
     async with stores.pool.connection() as conn:
-        return Place(await audit_chain.position_before(conn, tenant, moment))
+        return Place(await audit_chain.position_before(conn, named, moment))
 
 
 ROUTES: Final = (export,)

@@ -52,6 +52,8 @@ def cors(origins: list[str]) -> CORSConfig:
 def page_policy(*, s3: str) -> str:
     """Return the policy of our own HTML pages, which send chunks to ``s3``.
 
+    Their scripts have it too: a worker lives by the policy that its script came with.
+
     >>> page_policy(s3="https://s3.example:9000/bucket").split("; ")[3]
     "connect-src 'self' https://s3.example:9000"
     """
@@ -69,6 +71,8 @@ def page_policy(*, s3: str) -> str:
             "form-action 'none'",
             "frame-ancestors 'none'",
             "require-trusted-types-for 'script'",
+            # What coordinator.js makes for the address of its worker, and nothing besides.
+            "trusted-types coordinator-hash-worker",
         ]
     )
 

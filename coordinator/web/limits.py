@@ -130,6 +130,10 @@ class Visit:
         look = self._of_address(RouteClass.REFUSED, Mode.LOOK) if is_guess else None
         await self._charge(self._of_address(self._class), look)
 
+    async def admit_anybody(self) -> None:
+        """Admit a request that needs no credential, and of which none is looked at."""
+        await self._charge(self._of_address(self._class))
+
     async def admit_user(self, caller: Caller) -> None:
         """Admit the user of a stranger's request, who is proved now."""
         proved = self._limits.proved

@@ -73,12 +73,12 @@ async def count_uploads(
     """Count what is the caller's to see: its own uploads, or its tenant's; at most 400 days.
 
     By tenant, with the scope `every-tenant` and no `tenant` named: all tenants. The key of an
-    erased user is empty.
+    erased user is empty. Hours are of one tenant and of at most 8 days, without what was erased.
     """
-    wanted = _tenant(caller, owner, by, tenant)
+    wanted = _tenant(caller, owner, by if every is not Every.HOUR else By.USER, tenant)
     after = None if cursor is None else decode(cursor)
     async with stores.pool.connection() as conn:
-        days = span(first, last, today=await statistics.today(conn))
+        days = span(first, last, today=await statistics.today(conn), every=every)
         rows = await statistics.read(
             conn,
             days,

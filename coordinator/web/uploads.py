@@ -9,7 +9,7 @@ from litestar.params import FromPath, QueryParameter
 
 import manifests
 from coordinator.adapters import jobs as job_rows
-from coordinator.adapters import listing, signings, uploads
+from coordinator.adapters import signings, uploads
 from coordinator.adapters.stores import Stores
 from coordinator.domain import cursors
 from coordinator.domain.access import Action
@@ -23,6 +23,7 @@ from coordinator.domain.limits import RouteClass
 from coordinator.domain.names import USER_PATTERN, manifest_key
 from coordinator.domain.phases import Phase
 from coordinator.domain.uploads import Owner, Upload
+from coordinator.operations.find_uploads import Wanted, find_uploads
 from coordinator.operations.finish_upload import document
 from coordinator.operations.read_pipeline import read_manifest
 from coordinator.web.auth import guarded
@@ -30,6 +31,7 @@ from coordinator.web.documented import also, documented
 from coordinator.web.shapes import Answer, JobDetail, Timestamp, known_upload, stamp
 
 _PAGE: Final = 100
+_LONGEST_SEARCH: Final = 255  # as long as a file's name can be
 
 
 class UploadSummary(Answer):
@@ -47,7 +49,10 @@ class UploadSummary(Answer):
 
 
 class UploadsAnswer(Answer):
-    """A page, newest first; `nextCursor` is null on the last."""
+    """A page, newest first; `nextCursor` is null on the last.
+
+    A page of a search may have few uploads, or none, and a cursor: there is more to look through.
+    """
 
     uploads: list[UploadSummary]
     next_cursor: str | None
@@ -103,19 +108,27 @@ async def list_uploads(
             description="Only this user's; whoever sees their own alone finds none of another's.",
         ),
     ] = None,
+    text: Annotated[
+        str | None,
+        QueryParameter(
+            name="q",
+            min_length=1,
+            max_length=_LONGEST_SEARCH,
+            description="Only those with this in the name of the file or of the user, whatever the "
+            "case, or with this id. One page looks through 10,000 uploads.",
+        ),
+    ] = None,
 ) -> UploadsAnswer:
     """List the caller's uploads, or with a key of scope `act-as` the tenant's, newest first."""
     if user_id is not None and owner.user not in {None, user_id}:
         return UploadsAnswer(uploads=[], next_cursor=None)
     owner = Owner(owner.tenant, user_id or owner.user)
     after = None if cursor is None else cursors.decode(cursor)
-    async with stores.pool.connection() as conn:
-        rows = await listing.newest(conn, owner, phase=status, after=after, limit=limit + 1)
-    page = rows[:limit]
-    more = len(rows) > limit
+    wanted = Wanted(owner=owner, phase=status, text=text)
+    page, end = await find_uploads(stores, wanted, after=after, limit=limit)
     return UploadsAnswer(
         uploads=[_summary(row) for row in page],
-        next_cursor=cursors.encode(page[-1].created_at, page[-1].id) if more else None,
+        next_cursor=None if end is None else cursors.encode(*end),
     )
 
 

@@ -10,6 +10,7 @@ import os
 import boto3
 
 BUCKET = os.environ.get("COORDINATOR_S3_BUCKET", "datasets")
+PREFIX = os.environ.get("COORDINATOR_S3_PREFIX", "datasets")
 ORIGINS = os.environ.get("COORDINATOR_CORS_ORIGINS") or "*"
 
 s3 = boto3.client(
@@ -25,9 +26,14 @@ s3.put_bucket_cors(
     CORSConfiguration={
         "CORSRules": [
             {
+                "ID": f"{PREFIX}-pages",
                 "AllowedOrigins": [origin.strip() for origin in ORIGINS.split(",")],
-                "AllowedMethods": ["PUT", "GET", "HEAD"],
-                "AllowedHeaders": ["*"],
+                "AllowedMethods": ["PUT", "GET"],
+                "AllowedHeaders": [
+                    "content-type",
+                    "x-amz-checksum-sha256",
+                    "x-amz-sdk-checksum-algorithm",
+                ],
                 "ExposeHeaders": ["ETag", "x-amz-checksum-sha256"],
                 "MaxAgeSeconds": 3600,
             }

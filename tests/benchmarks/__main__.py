@@ -73,13 +73,13 @@ def _page(rows: list[Row]) -> str:
     return _TEXT.format(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         python=platform.python_version(),
-        cpu=_cpu_model(),
+        cpu=cpu_model(),
         cores=os.cpu_count(),
         table=table(rows),
     )
 
 
-def _cpu_model() -> str:
+def cpu_model() -> str:
     """Name the processor: Linux tells it in a file, others through the platform."""
     about = Path("/proc/cpuinfo")
     if about.exists():

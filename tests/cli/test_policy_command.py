@@ -62,7 +62,11 @@ def test_one_document_is_what_aws_commands_take(run: Run) -> None:
         (["--account", "1"], {}, "12 digits"),
         (["--vpce", "vpc-1"], {}, "vpce-"),
         (["--kms-key", "alias/a"], {}, "KMS key"),
-        (["--for", "cors"], {"COORDINATOR_CORS_ORIGINS": ""}, "names no page"),
+        (
+            ["--for", "cors"],
+            {"COORDINATOR_CORS_ORIGINS": "", "COORDINATOR_HOST": "0.0.0.0"},
+            "No page is known",
+        ),
         ([], {"COORDINATOR_S3_BUCKET": "data*"}, "not a bucket's name"),
     ],
 )

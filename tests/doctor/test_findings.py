@@ -20,11 +20,13 @@ from coordinator.embedded import bucket as buckets
 from tests.localstack import S3Address
 
 _PAGE: Final = "https://page.example"
+_OWN: Final = "https://uploads.example"
 _ELSEWHERE: Final = {
     "s3-answers": "ok",
     "abort-rule": "ok",
     "prefix": "ok",
     f"cors {_PAGE}": "ok",
+    f"cors {_OWN}": "ok",
     "cors-foreign-origin": "ok",
     "s3:PutObject": "ok",
     "s3:GetObject": "ok",
@@ -92,7 +94,7 @@ def strict_bucket(s3_server: S3Address) -> Iterator[str]:
     s3 = buckets.client(
         s3_server.s3_endpoint, access_key=s3_server.access_key, secret_key=s3_server.secret_key
     )
-    buckets.prepare(s3, name, cors_origins=(_PAGE,))
+    buckets.prepare(s3, name, cors_origins=(_PAGE, _OWN))
     yield name
     left = [each["Key"] for each in s3.list_objects_v2(Bucket=name).get("Contents", [])]
     left += [each["Key"] for each in s3.list_multipart_uploads(Bucket=name).get("Uploads", [])]
@@ -118,6 +120,7 @@ async def test_it_prints_what_each_server_does_not_enforce(
                 **environ,
                 "COORDINATOR_S3_BUCKET": strict_bucket,
                 "COORDINATOR_CORS_ORIGINS": _PAGE,
+                "COORDINATOR_PUBLIC_URL": _OWN,
                 "COLUMNS": "110",
             },
             capture_output=True,

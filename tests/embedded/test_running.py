@@ -56,8 +56,13 @@ def test_database_and_bucket_are_prepared(own_servers: Servers) -> None:
     (rule,) = s3.get_bucket_lifecycle_configuration(Bucket="datasets")["Rules"]
 
     assert encoding == ("coordinator", "UTF8")
-    assert set(cors["AllowedMethods"]) == {"PUT", "GET", "HEAD"}
-    assert cors["AllowedOrigins"] == cors["AllowedHeaders"] == ["*"]
+    assert set(cors["AllowedMethods"]) == {"PUT", "GET"}
+    assert cors["AllowedOrigins"] == ["*"]
+    assert set(cors["AllowedHeaders"]) == {
+        "content-type",
+        "x-amz-checksum-sha256",
+        "x-amz-sdk-checksum-algorithm",
+    }
     assert set(cors["ExposeHeaders"]) == {"ETag", "x-amz-checksum-sha256"}
     assert rule["Status"] == "Enabled"
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 9}

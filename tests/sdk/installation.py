@@ -27,7 +27,7 @@ from coordinator.domain.access import Role, Scope
 from coordinator.embedded import Addresses
 
 COORDINATOR: Final = [sys.executable, "-m", "coordinator"]
-_PATIENCE_S: Final = 60.0
+_PATIENCE_S: Final = 150.0
 
 
 class Installation(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from coordinator.operations.chain_audit import chain_audit
 from coordinator.operations.verify_audit import verify_export
 from coordinator.settings import Settings
 from coordinator.web.audit import NEXT
-from tests.builders import rows
+from tests.builders import rows, uuid_of
 from tests.conftest import MakeKey, client_of
 from tests.web.driving import completed, opened, problem
 
@@ -189,3 +189,65 @@ async def test_expired_credentials_do_not_hide_in_the_export(
     assert [(row["action"], row["actor"], row["facts"]) for row in noted] == [
         ("access.refused", id_of(ended), {"route": "/api/uploads", "code": "unauthenticated"})
     ]
+
+
+async def test_what_was_done_to_one_upload_can_be_looked_at(
+    admin: httpx.AsyncClient,
+    client: httpx.AsyncClient,
+    installer: httpx.AsyncClient,
+    stores: Stores,
+    settings: Settings,
+) -> None:
+    """Chained or not, in order, and without places: out of its chain a row proves nothing."""
+    upload_id = await opened(client, 3)
+    await opened(client, 4)
+    await chain_audit(stores, settings.s3_prefix)
+    await client.delete(f"/api/uploads/{upload_id}")
+
+    looked = [
+        json.loads(line)
+        for line in (await admin.get(_PATH, params={"uploadId": upload_id})).content.splitlines()
+    ]
+    again = (await admin.get(_PATH, params={"uploadId": upload_id})).content.splitlines()
+    elsewhere = await installer.get(_PATH, params={"uploadId": upload_id})
+
+    assert {row["uploadId"] for row in looked} == {upload_id}
+    assert [row["action"] for row in looked] == ["upload.opened", "upload.aborted"]
+    assert not any("position" in row for row in looked)
+    noted = json.loads(again[-1])
+    assert (noted["action"], noted["facts"]) == ("audit.exported", {"rows": 2})
+    assert (elsewhere.status_code, elsewhere.content) == (200, b"")
+
+
+async def test_many_rows_of_one_upload_come_in_pages(
+    admin: httpx.AsyncClient, client: httpx.AsyncClient, stores: Stores, tenant: str
+) -> None:
+    """Each once; the look at the first page is noted behind it."""
+    upload_id = await opened(client, 3)
+    async with transaction(stores.pool) as tx:
+        for number in range(150):
+            await audit.append(
+                tx,
+                "quota.changed",
+                tenant=tenant,
+                actor="ck_1",
+                upload_id=uuid_of(upload_id),
+                number=number,
+            )
+
+    pages = await _pages(admin, uploadId=upload_id, limit=100)
+
+    numbers = [row["facts"].get("number") for page in pages for row in page]
+    assert [each for each in numbers if each is not None] == [*range(150)]
+    assert [len(page) for page in pages] == [100, 52]
+
+
+@pytest.mark.parametrize("upload_id", ["upl_x", "job_00000000000000000000000001", "\x00", ""])
+async def test_what_is_no_upload_is_refused(admin: httpx.AsyncClient, upload_id: str) -> None:
+    """An empty answer would look like one about which nothing was noted."""
+    refused = await admin.get(_PATH, params={"uploadId": upload_id})
+
+    assert (refused.status_code, refused.json()) == (
+        422,
+        problem(InvalidFieldError, field="uploadId"),
+    )

@@ -27,13 +27,16 @@ _BY_ERASURE: Final = "erases in the admin's tenant: test_erasures.py"
 _BY_ADMIN: Final = "is of the admin's tenant: test_retention.py"
 _BY_JOB: Final = "names a job: test_jobs.py"
 _BY_TRAINER: Final = "takes the token of one job: test_callbacks.py"
-_BY_OPERATOR: Final = "is for operators: test_jobs.py, test_deliveries.py"
+_BY_OPERATOR: Final = "is for operators: test_jobs.py, test_deliveries.py, test_backlog.py"
 _AUDIT: Final = "is of the admin's tenant: test_audit.py"
 _BY_KEY: Final = "is about keys: test_keys.py"
 _BY_TENANT: Final = "is about a tenant's quotas: test_quotas.py"
 _ROUTES: Final[dict[tuple[str, str], str | dict[str, Any]]] = {
     ("post", "/api/upload/init"): _OWN,
     ("get", "/api/uploads"): _OWN,
+    ("get", "/api/me"): _OWN,
+    ("get", "/api/health"): _BY_OPERATOR,
+    ("get", "/api/uploads/{upload_id}/timeline"): {},
     ("post", "/api/upload/urls"): {
         "uploadId": _HERE,
         "chunks": [{"chunkIndex": 0, "sha256": _DIGEST}],

@@ -199,3 +199,62 @@ async def test_other_parameters_are_checked(client: httpx.AsyncClient, query: st
     answer = await client.get(f"/api/stats?{query}")
 
     assert answer.status_code in {400, 403, 422}, answer.text
+
+
+async def test_hours_are_counted_from_what_is_there(
+    client: httpx.AsyncClient, s3_http: httpx.AsyncClient, stores: Stores, tenant: str, as_whom: As
+) -> None:
+    """By the hour in UTC, of one tenant; what was opened in one hour may end in another."""
+    done = await completed(client, s3_http, b"abcde")
+    failed = await opened(client, 7)
+    await client.delete(f"/api/uploads/{failed}")
+    async with stores.pool.connection() as conn:
+        await conn.execute(
+            """
+            UPDATE uploads SET created_at = '2026-03-01T09:59:59Z',
+                               finished_at = '2026-03-01T10:00:00Z' WHERE tenant = %s
+            """,
+            [tenant],
+        )
+    viewer = await as_whom()
+    stranger = await as_whom(tenant=f"{tenant}-other")
+    installer = await as_whom(Role.ADMIN, scopes=(Scope.EVERY_TENANT,))
+    day = {"from": "2026-03-01", "to": "2026-03-01", "every": "hour"}
+
+    by_user = await _rows(viewer, **day)
+    by_tenant = await _rows(installer, **day, by="tenant")
+    elsewhere = [
+        await _rows(viewer, **{**day, "from": each, "to": each})
+        for each in ("2026-02-28", "2026-03-02")
+    ]
+
+    hours = ("2026-03-01T09", "2026-03-01T10")
+    assert done != failed
+    assert by_user == [_row("alice", hours[0], 2, 0, 0, 0), _row("alice", hours[1], 0, 1, 1, 5)]
+    assert by_tenant == [_row(tenant, hours[0], 2, 0, 0, 0), _row(tenant, hours[1], 0, 1, 1, 5)]
+    assert elsewhere == [[], []]
+    assert await _rows(stranger, **day) == []
+
+
+async def test_hours_come_in_pages_and_for_eight_days_at_most(
+    client: httpx.AsyncClient, as_whom: As
+) -> None:
+    """Without days: of yesterday and today."""
+    for kind in ("text/csv", "text/plain"):
+        await opened(client, 3, fileType=kind)
+    viewer = await as_whom()
+    asked = {"every": "hour", "by": "fileType", "limit": "1"}
+
+    first = (await viewer.get("/api/stats", params=asked)).json()
+    second = (await viewer.get("/api/stats", params=asked | {"cursor": first["nextCursor"]})).json()
+    eight, nine = [
+        await viewer.get("/api/stats", params={"every": "hour", "from": day, "to": "2026-03-08"})
+        for day in ("2026-03-01", "2026-02-28")
+    ]
+
+    days = [datetime.fromisoformat(first[name]) for name in ("from", "to")]
+    assert (days[1] - days[0]).days == 1
+    keys = [row["key"] for answer in (first, second) for row in answer["rows"]]
+    assert keys == ["text/csv", "text/plain"]
+    assert second["nextCursor"] is None
+    assert (eight.status_code, nine.json()) == (200, problem(InvalidFieldError, field="from"))

@@ -107,6 +107,7 @@ async def _calls(
         "GET /api/uploads/{upload_id}/manifest": Call((done,)),
         "GET /api/uploads/{upload_id}/download": Call((done,)),
         "GET /api/uploads/{upload_id}/events": Call((over,)),
+        "GET /api/uploads/{upload_id}/timeline": Call((over,)),
         "POST /api/uploads/{upload_id}/token": Call((seen,)),
         "PUT /api/uploads/{upload_id}/hold": Call((seen,), {"case": "A-1"}),
         "DELETE /api/uploads/{upload_id}/hold": Call((verified,)),

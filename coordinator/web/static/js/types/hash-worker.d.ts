@@ -1,0 +1,2 @@
+/** Hashes slices of files, one after the other; see hashing.js. */
+export {};
