@@ -81,7 +81,7 @@ async def test_a_page_of_another_origin_may_not(app: Litestar, origin: str) -> N
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "no-such-route"),
+        ("GET", "/nothing", 404, "no-such-route"),
         ("GET", "/api/nothing", 404, "no-such-route"),
         ("GET", "/api/upload/%00", 404, "no-such-route"),
         ("PUT", "/api/upload/init", 405, "method-not-allowed"),
