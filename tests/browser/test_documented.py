@@ -41,13 +41,16 @@ def documented_backend(
 
 
 def test_the_first_page_and_the_ten_lines_upload_a_file(
-    scene: Stage, page: Page, make_file: MakeFile, documented_backend: TestClient[Any]
+    scene: Stage,
+    page: Page,
+    builds: Path,
+    make_file: MakeFile,
+    documented_backend: TestClient[Any],
 ) -> None:
     """Somebody copies both, and has a page that uploads."""
     path = make_file(20 * MIB, "copied.bin")
     script = example("html").replace(_EXAMPLE_ENDPOINT, scene.installation.url)
     asked: list[int] = []
-    printed: list[str] = []
 
     def answer(route: Route) -> None:
         answered = documented_backend.post("/uploads", content=route.request.post_data_buffer)
@@ -57,12 +60,11 @@ def test_the_first_page_and_the_ten_lines_upload_a_file(
     origin = scene.page.address
     page.route(f"{origin}/uploads", answer)
     html = f'<!doctype html><input type="file">{script}'
-    page.route(f"{origin}/", lambda route: route.fulfill(body=html, content_type="text/html"))
-    page.on("console", lambda message: printed.append(message.text))
-    page.goto(f"{origin}/")
+    (builds / "documented.html").write_text(html, encoding="utf-8")
+    page.goto(f"{origin}/builds/documented.html")
     page.wait_for_function("document.querySelector('input').onchange !== null")
-    page.set_input_files("input", path)
-    page.wait_for_event("console", lambda _: f"{20 * MIB} of {20 * MIB}" in printed)
+    with page.expect_console_message(lambda each: each.text == f"{20 * MIB} of {20 * MIB}"):
+        page.set_input_files("input", path)
 
     upload_id = scene.uploads()["copied.bin"]
     scene.await_status(upload_id, "COMPLETED")
