@@ -26,7 +26,7 @@ run: .venv/run-ready ## Run servers, service (port 3000) and worker until Ctrl-C
 	@exec $(BIN)/coordinator dev
 
 test: .venv/dev-ready .venv-localstack/ready ## Run the tests, on real servers
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" $(ARGS)
 	$(BIN)/python -m pytest -m alone $(ARGS)
 
 lint: .venv/dev-ready .venv/browser-ready ## Check format, lint, types and import contracts

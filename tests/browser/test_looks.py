@@ -27,7 +27,6 @@ LOOKS: Final[dict[str, dict[str, Any]]] = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
     "phone": {"color_scheme": "light", **_PHONE},
-    "phone-dark": {"color_scheme": "dark", **_PHONE},
 }
 VIEWS: Final = ["", "?view=uploads", "?view=jobs", "?view=health", "?view=audit"]
 NAMES: Final = ["sälze & söhne 🦭.csv", "moving.bin", "paused.bin", "refused.bin"]
