@@ -4,11 +4,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { formatBytes, formatSeconds } from "../../../coordinator/web/static/pages/shell/format.js";
-import { readMessages } from "../../../coordinator/web/static/pages/shell/stream.js";
+import { follow, readMessages } from "../../../coordinator/web/static/pages/shell/stream.js";
 import { ChunkMap } from "../../../coordinator/web/static/pages/upload/chunk-map.js";
 import { mediaTypeOf } from "../../../coordinator/web/static/pages/upload/media-types.js";
 import { percentOf, progressText } from "../../../coordinator/web/static/pages/upload/progress-text.js";
-import { outcomeOf, wordOf } from "../../../coordinator/web/static/pages/upload/words.js";
+import { outcomeOf, wordOf } from "../../../coordinator/web/static/pages/shell/job-words.js";
 import { read } from "../../../coordinator/web/static/pages/upload/wish.js";
 
 /** A stream that breaks its text into pieces of so many bytes. */
@@ -36,6 +36,29 @@ test("events are the same however the network cuts them, in the middle of a lett
   ];
 
   for (const size of [1, 2, 3, 7, 4096]) assert.deepEqual(await all(readMessages(inPieces(text, size))), expected);
+});
+
+test("a stream that broke off goes on behind the last event, and ends when the service says so", async (t) => {
+  const asked = [];
+  const answers = [new Response(inPieces("id: 7\nevent: jobs\ndata: {}\n\n", 9)), new Response(null, { status: 204 })];
+  t.mock.method(globalThis, "fetch", async (_path, { headers }) => {
+    asked.push(headers["Last-Event-ID"]);
+    return answers.shift();
+  });
+  const kinds = [];
+
+  const seen = await follow("/events", { signal: new AbortController().signal, onMessage: ({ kind }) => kinds.push(kind) });
+
+  assert.deepEqual([seen, kinds, asked], ["7", ["jobs"], [undefined, "7"]]);
+});
+
+test("a stream that is refused for good is not asked for again", async (t) => {
+  const refused = t.mock.method(globalThis, "fetch", async () => Response.json({ code: "upload-not-found", detail: "There is none." }, { status: 404 }));
+
+  const following = follow("/events", { signal: new AbortController().signal, onMessage: () => {} });
+
+  await assert.rejects(following, { name: "Problem", status: 404, code: "upload-not-found", detail: "There is none." });
+  assert.equal(refused.mock.callCount(), 1);
 });
 
 test("an event that broke off with its connection is none", async () => {

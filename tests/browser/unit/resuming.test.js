@@ -50,6 +50,19 @@ test("another file of the same size is refused, and nothing of it is sent", asyn
   assert.match(error.advice, /^Choose the file/);
 });
 
+test("another file that only a chunk not yet there gives away is refused, too", async () => {
+  const wire = new Wire(again);
+  wire.next.push(
+    ["/status/", () => wire.status([0, 1, 2])],
+    ["/urls", () => problem("digest-conflict", 409, { chunks: [1] })],
+  );
+  const upload = new Upload(wire.file, { ...wire.options, resume: entryOf(wire) });
+
+  const { error } = await wire.over(upload.start());
+
+  assert.deepEqual([error.code, error.chunkIndex, error.retryable, wire.puts.length], ["another-file", 1, false, 0]);
+});
+
 test("a file of another size is refused without any request", async () => {
   const wire = new Wire(again);
   const upload = new Upload(wire.file, { ...wire.options, resume: entryOf(wire, { fileSize: 11 }) });

@@ -4,6 +4,7 @@
  * It decides nothing: an answer is a function of the request, given by the test or the plain one.
  */
 
+import { Upload } from "../../../coordinator/web/static/js/coordinator.js";
 import { UploadError } from "../../../coordinator/web/static/js/problems.js";
 import { settled, TestClock } from "./clock.js";
 
@@ -116,4 +117,15 @@ export class Wire {
     }
     throw new Error(`never: ${isSo}`);
   }
+}
+
+/** Start an upload over the wire, and note what it tells. */
+export function begun(wire, options = {}) {
+  const upload = new Upload(wire.file, { ...wire.options, ...options });
+  const seen = { states: [], warnings: [], uploaded: [], chunks: [] };
+  upload.on("state", ({ state }) => seen.states.push(state));
+  upload.on("warning", ({ error }) => seen.warnings.push(error.code));
+  upload.on("progress", ({ uploadedBytes }) => seen.uploaded.push(uploadedBytes));
+  upload.on("chunk", ({ chunkIndex, state, attempt }) => seen.chunks.push([chunkIndex, state, attempt]));
+  return { upload, seen, outcome: upload.start() };
 }

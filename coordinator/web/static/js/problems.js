@@ -88,29 +88,37 @@ export class UploadError extends Error {
    * @returns {Promise<UploadError>}
    */
   static async from(response) {
-    const { status } = response;
-    /** @type {Record<string, unknown>} */
-    let members = {};
-    try {
-      const parsed = await response.json();
-      if (parsed !== null && typeof parsed === "object" && !Array.isArray(parsed)) members = parsed;
-    } catch {
-      // A proxy's page, or an answer that broke off: the status alone says what it was.
-    }
-    const retryable = status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501);
-    return new UploadError(
-      textOr(members.code, retryable ? "unavailable" : "refused"),
-      textOr(members.detail, `The service answered with status ${status}.`),
-      {
-        status,
-        retryable,
-        field: textOr(members.field, undefined),
-        requestId: textOr(members.requestId, undefined),
-        retryAfterSeconds: readRetryAfter(response.headers.get("Retry-After"), Date.now()),
-        members,
-      },
-    );
+    const { code, detail, ...facts } = await readRefusal(response);
+    return new UploadError(code, detail, facts);
   }
+}
+
+/**
+ * Read what a refusal says (RFC 9457); of a proxy's page, or an answer that broke off, the status alone.
+ *
+ * @param {Response} response
+ */
+export async function readRefusal(response) {
+  const { status } = response;
+  /** @type {Record<string, unknown>} */
+  let members = {};
+  try {
+    const parsed = await response.json();
+    if (parsed !== null && typeof parsed === "object" && !Array.isArray(parsed)) members = parsed;
+  } catch {
+    // No problem document: the status has to say it.
+  }
+  const retryable = status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501);
+  return {
+    status,
+    code: textOr(members.code, retryable ? "unavailable" : "refused"),
+    detail: textOr(members.detail, `The service answered with status ${status}.`),
+    retryable,
+    field: textOr(members.field, undefined),
+    requestId: textOr(members.requestId, undefined),
+    retryAfterSeconds: readRetryAfter(response.headers.get("Retry-After"), Date.now()),
+    members,
+  };
 }
 
 /**

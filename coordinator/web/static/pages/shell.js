@@ -11,6 +11,8 @@ import { askForKey } from "./shell/signin.js";
 
 export { announce } from "./shell/announcer.js";
 export { ask, call, Problem } from "./shell/api.js";
+export { confirmed } from "./shell/confirming.js";
+export { copyButton } from "./shell/copying.js";
 export { add, h, icon, setAttribute, setText, svg } from "./shell/dom.js";
 export * from "./shell/format.js";
 export { follow } from "./shell/stream.js";

@@ -80,6 +80,21 @@ export declare class UploadError extends Error {
     static from(response: Response): Promise<UploadError>;
 }
 /**
+ * Read what a refusal says (RFC 9457); of a proxy's page, or an answer that broke off, the status alone.
+ *
+ * @param {Response} response
+ */
+export declare function readRefusal(response: Response): Promise<{
+    status: number;
+    code: string;
+    detail: string;
+    retryable: boolean;
+    field: string | undefined;
+    requestId: string | undefined;
+    retryAfterSeconds: number | undefined;
+    members: Record<string, unknown>;
+}>;
+/**
  * Read `Retry-After`, seconds or a date, as seconds from now; nothing for none or nonsense.
  *
  * @param {string | null} value

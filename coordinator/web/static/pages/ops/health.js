@@ -3,7 +3,7 @@
  */
 
 import { announce, call, formatCount, formatSeconds, h, icon, plural, Problem, setText } from "../shell.js";
-import { jobName } from "../upload/words.js";
+import { jobName } from "../shell/job-words.js";
 import { card, choices, heading, nothing, pill, setPill, Since } from "./parts.js";
 import { changed, linkTo, linkToUpload } from "./place.js";
 import { Pages, Table } from "./rows.js";

@@ -2,9 +2,9 @@
  * One job: how it stands, what it found, and the two things that an operator can do about it.
  */
 
-import { announce, call, formatCount, formatMoment, formatSeconds, h, icon, plural, Problem, setText } from "../shell.js";
-import { jobName, outcomeOf, wordOf } from "../upload/words.js";
-import { copyButton, facts, pill, setPill, Since, sure } from "./parts.js";
+import { announce, call, confirmed, formatCount, formatMoment, formatSeconds, h, icon, plural, Problem, setText } from "../shell.js";
+import { jobName, outcomeOf, wordOf } from "../shell/job-words.js";
+import { copyable, facts, pill, setPill, Since } from "./parts.js";
 import { linkToUpload } from "./place.js";
 import { shown } from "./values.js";
 
@@ -41,7 +41,7 @@ export function jobRow(first, { mayRetry, hasUpload, onChanged }) {
   });
   const cancel = action("Cancel", "cross", `Cancel: ${jobName(job.kind)}`, async () => {
     const text = "It stops within seconds, and jobs that need it are skipped. It can be run again.";
-    if (!await sure({ title: `Cancel “${jobName(job.kind)}”?`, text, doIt: "Cancel the job" })) return;
+    if (!await confirmed({ title: `Cancel “${jobName(job.kind)}”?`, text, yes: "Cancel the job" })) return;
     job = await call(`/api/jobs/${job.jobId}/cancel`, { method: "POST" });
     announce(`${jobName(job.kind)}: cancelled.`);
   });
@@ -74,7 +74,7 @@ export function jobRow(first, { mayRetry, hasUpload, onChanged }) {
     const took = job.startedAt !== null && job.finishedAt !== null ? (Date.parse(job.finishedAt) - Date.parse(job.startedAt)) / 1000 : null;
     details.replaceChildren(
       facts(
-        ["Id", h("span", { class: "copied" }, h("code", { class: "mono" }, job.jobId), copyButton(job.jobId, "id of the job"))],
+        ["Id", copyable(job.jobId, "id of the job")],
         ["Attempts", formatCount(job.attempt)],
         ["Added", formatMoment(job.createdAt)],
         job.startedAt === null ? null : ["Began", formatMoment(job.startedAt)],

@@ -3,7 +3,7 @@
  */
 
 import { announce, call, h, plural, setText } from "../shell.js";
-import { jobName, wordOf } from "../upload/words.js";
+import { jobName, wordOf } from "../shell/job-words.js";
 import { JOB_COLUMNS, jobRow } from "./job.js";
 import { choices, heading, nothing } from "./parts.js";
 import { changed } from "./place.js";

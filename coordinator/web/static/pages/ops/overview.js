@@ -3,7 +3,7 @@
  */
 
 import { call, formatBytes, formatCount, formatSeconds, h, plural, setAttribute, setText } from "../shell.js";
-import { jobName } from "../upload/words.js";
+import { jobName } from "../shell/job-words.js";
 import { card, choices, heading, nothing, Since } from "./parts.js";
 import { changed, linkTo, linkToUpload } from "./place.js";
 import { Plot } from "./plot.js";

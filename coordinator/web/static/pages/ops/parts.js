@@ -2,7 +2,7 @@
  * Small parts that the views are made of.
  */
 
-import { announce, formatAgo, formatMoment, h, icon, setAttribute, setText } from "../shell.js";
+import { copyButton, formatAgo, formatMoment, h, icon, setAttribute, setText } from "../shell.js";
 
 /** @typedef {import("./words.js").Word} Word */
 
@@ -50,21 +50,11 @@ export class Since {
  * @param {string} text
  * @param {string} what it is, for whoever does not see it: `id of the upload`
  */
-export function copyButton(text, what) {
-  return h("button", {
-    class: "iconic", type: "button", title: `Copy the ${what}`, "aria-label": `Copy the ${what}`,
-    on: {
-      click: async () => {
-        try {
-          await navigator.clipboard.writeText(text);
-          announce(`The ${what} is copied.`);
-        } catch (error) {
-          if (!(error instanceof DOMException)) throw error;
-          announce("The browser does not let this page copy. Select the text instead.");
-        }
-      },
-    },
-  }, icon("copy"));
+export function copyable(text, what) {
+  const code = h("code", { class: "mono" }, text);
+  return h("span", { class: "copied" }, code, copyButton(code, {
+    label: `Copy the ${what}`, copied: `The ${what} is copied.`, selected: `The ${what} is selected, to be copied by the keyboard.`,
+  }));
 }
 
 /**
@@ -111,27 +101,4 @@ export function card(title, ...children) {
  */
 export function nothing(text) {
   return h("p", { class: "soft nothing", hidden: true }, text);
-}
-
-/**
- * Ask before something that cannot be taken back.
- *
- * @param {{ title: string, text: string, doIt: string }} question
- * @returns {Promise<boolean>}
- */
-export function sure({ title, text, doIt }) {
-  return new Promise((resolve) => {
-    const dialog = h("dialog", { class: "sure", "aria-labelledby": "sure-title" },
-      h("form", { method: "dialog" },
-        h("h2", { id: "sure-title" }, title), h("p", null, text),
-        h("div", { class: "sure-buttons" },
-          h("button", { class: "button", value: "no", autofocus: true }, "Leave it as it is"),
-          h("button", { class: "button", value: "yes", "data-danger": true }, doIt))));
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      resolve(dialog.returnValue === "yes");
-    });
-    document.body.append(dialog);
-    dialog.showModal();
-  });
 }

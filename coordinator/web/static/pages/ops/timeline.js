@@ -3,7 +3,7 @@
  */
 
 import { formatCount, formatMoment, formatSeconds, h, icon, plural } from "../shell.js";
-import { jobName, wordOf } from "../upload/words.js";
+import { jobName, wordOf } from "../shell/job-words.js";
 import { card, nothing } from "./parts.js";
 import { Plot } from "./plot.js";
 import { MOMENTS, reasonText } from "./words.js";

@@ -3,11 +3,11 @@
  * server-sent events while it goes on.
  */
 
-import { announce, call, follow, formatBytes, formatCount, formatMoment, h, icon, plural, Problem, setAttribute, setText } from "../shell.js";
+import { announce, call, confirmed, follow, formatBytes, formatCount, formatMoment, h, icon, plural, Problem, setAttribute, setText } from "../shell.js";
 import { ChunkMap } from "./chunk-map.js";
 import { JOB_COLUMNS, jobRow } from "./job.js";
 import { AuditRows } from "./audit-rows.js";
-import { card, copyButton, facts, heading, nothing, pill, setPill, sure } from "./parts.js";
+import { copyable, facts, nothing, pill, setPill } from "./parts.js";
 import { linkTo } from "./place.js";
 import { Table } from "./rows.js";
 import { Pace, Timeline } from "./timeline.js";
@@ -108,7 +108,7 @@ class Head {
     const failed = h("p", { class: "notice small", "data-tone": "bad", role: "alert", hidden: true });
     this.#abort.addEventListener("click", async () => {
       const text = "What was sent is removed from S3, and nobody can go on with it. This cannot be undone.";
-      if (!await sure({ title: "Abort this upload?", text, doIt: "Abort it" })) return;
+      if (!await confirmed({ title: "Abort this upload?", text, yes: "Abort it" })) return;
       this.#abort.disabled = true;
       failed.hidden = true;
       try {
@@ -143,7 +143,7 @@ class Head {
     this.#shown = text;
     const purpose = typeof status.metadata.purpose === "string" ? status.metadata.purpose : null;
     this.#facts.replaceChildren(facts(
-      ["Id", h("span", { class: "copied" }, h("code", { class: "mono" }, status.uploadId), copyButton(status.uploadId, "id of the upload"))],
+      ["Id", copyable(status.uploadId, "id of the upload")],
       ["User", h("a", { href: linkTo("uploads", { user: status.userId }) }, h("bdi", null, status.userId))],
       ["Size", `${formatBytes(status.fileSize)} (${formatCount(status.fileSize)} bytes)`],
       ["Chunks", `${plural(status.totalChunks, "chunk")} of ${formatBytes(status.chunkSize)}`],

@@ -2,10 +2,7 @@
  * What the service calls by codes, as this page says it.
  */
 
-/**
- * @typedef {"" | "busy" | "good" | "warn" | "bad"} Tone
- * @typedef {{ text: string, tone: Tone, icon: import("../shell/dom.js").IconName }} Word
- */
+/** @typedef {import("../shell/job-words.js").Word} Word */
 
 /** @type {Record<string, Word>} by phase, in its order */
 export const PHASES = {

@@ -2,6 +2,10 @@
  * Requests to the service with the credential of this tab, and its refusals as `Problem`.
  */
 
+import { readRefusal } from "../../js/problems.js";
+
+/** @typedef {Awaited<ReturnType<typeof readRefusal>>} Refusal */
+
 /** @type {string | null} */
 let secret = null;
 /** @type {() => void} */
@@ -20,51 +24,17 @@ export function authorize(newSecret, refused = onRefused) {
 
 /** A refusal of the service (RFC 9457), or that it cannot be reached: then `status` is 0. */
 export class Problem extends Error {
-  /**
-   * @param {object} parts
-   * @param {number} parts.status
-   * @param {string} parts.code stable: docs/errors.md; `unreachable` is this page's own
-   * @param {string} parts.detail for people
-   * @param {string | null} [parts.field]
-   * @param {Record<string, unknown>} [parts.members] what else the problem document says
-   * @param {Response | null} [parts.response]
-   */
-  constructor({ status, code, detail, field = null, members = {}, response = null }) {
-    super(detail);
+  /** @param {Pick<Refusal, "status" | "code" | "detail"> & Partial<Refusal>} refusal */
+  constructor(refusal) {
+    super(refusal.detail);
     this.name = "Problem";
-    this.status = status;
-    this.code = code;
-    this.detail = detail;
-    this.field = field;
-    this.members = members;
-    /** Unread only where the refusal was made by `refusalOf`'s caller. */
-    this.response = response;
+    this.refusal = refusal;
+    this.status = refusal.status;
+    /** Stable: docs/errors.md; `unreachable` is this page's own. */
+    this.code = refusal.code;
+    /** For people. */
+    this.detail = refusal.detail;
   }
-}
-
-/**
- * @param {Response} response
- * @returns {Promise<Problem>}
- */
-export async function refusalOf(response) {
-  const copy = response.clone();
-  /** @type {Record<string, unknown>} */
-  let members = {};
-  try {
-    const read = await response.json();
-    if (read !== null && typeof read === "object") members = read;
-  } catch (error) {
-    // A proxy's page: the status has to say it.
-    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
-  }
-  return new Problem({
-    status: response.status,
-    code: typeof members.code === "string" ? members.code : response.status >= 500 ? "unavailable" : "refused",
-    detail: typeof members.detail === "string" ? members.detail : `The service answered with status ${response.status}.`,
-    field: typeof members.field === "string" ? members.field : null,
-    members,
-    response: copy,
-  });
 }
 
 /**
@@ -110,7 +80,7 @@ export async function ask(path, { method, body, headers = {}, signal, as } = {})
   }
   if (response.ok) return response;
   if (response.status === 401 && as === undefined && used === secret) onRefused();
-  throw await refusalOf(response);
+  throw new Problem(await readRefusal(response));
 }
 
 /**

@@ -34,7 +34,7 @@ export function askForKey({ isFirst, why, attempt }) {
       h("p", { class: "soft small", id: "signin-hint" },
         "A key begins with “ck_”, the token of an upload with “ut_”. It is kept in this tab and forgotten with it.")),
     problem, button);
-  const dialog = h("dialog", { class: "signin", "aria-labelledby": "signin-title", "data-first": isFirst }, form);
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "signin-title", "data-first": isFirst }, form);
   document.body.append(dialog);
   dialog.addEventListener("cancel", (event) => event.preventDefault());
   dialog.showModal();

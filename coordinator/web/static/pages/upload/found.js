@@ -3,9 +3,8 @@
  */
 
 import { forget, openUploads } from "../../js/coordinator.js";
-import { ask, formatAgo, formatBytes, h, icon, Problem } from "../shell.js";
+import { ask, confirmed, formatAgo, formatBytes, h, icon, Problem } from "../shell.js";
 import { chooseFiles } from "./choosing.js";
-import { confirmed } from "./confirming.js";
 
 /**
  * @typedef {import("../../js/remembered.js").Entry} Entry

@@ -3,8 +3,7 @@
  */
 
 import { UploadError } from "../../js/coordinator.js";
-import { announce, formatBytes, formatCount, h, icon, plural, setAttribute, setText } from "../shell.js";
-import { confirmed } from "./confirming.js";
+import { announce, confirmed, formatBytes, formatCount, h, icon, plural, setAttribute, setText } from "../shell.js";
 import { Figures, paintSoon } from "./frames.js";
 import { percentOf, progressText } from "./progress-text.js";
 import { Row } from "./row.js";

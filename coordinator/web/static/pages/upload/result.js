@@ -2,8 +2,8 @@
  * What came of an upload: what was proven, and its jobs as they run.
  */
 
-import { announce, call, formatCount, h, icon, plural, Problem, setAttribute, setText } from "../shell.js";
-import { jobName, JOBS_OVER, outcomeOf, wordOf } from "./words.js";
+import { call, copyButton, formatCount, h, icon, plural, Problem, setAttribute, setText } from "../shell.js";
+import { jobName, JOBS_OVER, outcomeOf, wordOf } from "../shell/job-words.js";
 
 /**
  * @typedef {import("../../js/completing.js").Result} Result
@@ -130,28 +130,9 @@ function isOver(/** @type {Job} */ { status }) {
 }
 
 function copyable(/** @type {string} */ name, /** @type {string} */ value) {
-  const button = h("button", { class: "iconic", type: "button", title: `Copy: ${name}`, "aria-label": `Copy: ${name}` }, icon("copy"));
   const code = h("code", { class: "mono" }, value);
-  button.addEventListener("click", async () => {
-    if (!(await isCopied(value))) {
-      getSelection()?.selectAllChildren(code);
-      announce(`${name} is selected, to be copied by the keyboard.`);
-      return;
-    }
-    announce(`Copied: ${name}.`);
-    button.replaceChildren(icon("check"));
-    setTimeout(() => button.replaceChildren(icon("copy")), 1_500);
+  const button = copyButton(code, {
+    label: `Copy: ${name}`, copied: `Copied: ${name}.`, selected: `${name} is selected, to be copied by the keyboard.`,
   });
   return [h("dt", null, name), h("dd", null, code, button)];
-}
-
-/** Browsers refuse it to pages without https, and to those that are not in front. */
-async function isCopied(/** @type {string} */ text) {
-  try {
-    await navigator.clipboard?.writeText(text);
-    return navigator.clipboard !== undefined;
-  } catch (error) {
-    if (error instanceof DOMException) return false;
-    throw error;
-  }
 }

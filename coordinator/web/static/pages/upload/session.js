@@ -69,8 +69,9 @@ async function told(/** @type {string} */ path, /** @type {import("../shell/api.
     return await (await ask(path, options)).json();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    if (error.response === null) throw new UploadError("network", error.detail, { cause: error });
-    throw await UploadError.from(error.response);
+    const { code, detail, ...facts } = error.refusal;
+    if (code === "unreachable") throw new UploadError("network", detail, { cause: error });
+    throw new UploadError(code, detail, facts);
   }
 }
 
