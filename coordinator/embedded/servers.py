@@ -45,6 +45,7 @@ def running(
 ) -> Iterator[Servers]:
     """Run the servers with their data under ``home``, prepared and answering, until the block ends.
 
+    Pages of ``cors_origins`` are let into the bucket; with none, its rules stay as they are.
     Data, ports and secrets are kept in ``home``: the next time everything is where it was. The
     servers end with this process, whatever ends it.
 

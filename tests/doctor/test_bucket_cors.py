@@ -1,18 +1,13 @@
 """What `coordinator bucket cors` writes, each server takes, and the doctor is content with it."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
-from uuid import uuid4
 
 import pytest
-from anyio import to_thread
 from botocore.exceptions import ClientError
-from click.testing import CliRunner, Result
 from typing_extensions import override
 
-from coordinator.cli import main
-from coordinator.embedded import bucket as buckets
+from tests.doctor.conftest import Run, RunOnBucket
 from tests.forwarding import Answer, Forwarding, Request, passing_to, serving
 from tests.localstack import S3Address
 
@@ -28,44 +23,11 @@ _FOREIGN: Final = {
     "MaxAgeSeconds": 60,
 }
 
-Run = Callable[..., Awaitable[Result]]
-
 
 @pytest.fixture
-def s3(s3_server: S3Address) -> Iterator[Any]:
-    """The server as who owns the bucket sees it."""
-    client = buckets.client(
-        s3_server.s3_endpoint, access_key=s3_server.access_key, secret_key=s3_server.secret_key
-    )
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    """A bucket without any rules, of the test's own."""
-    name = f"cors-{uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def run(environ: dict[str, str], bucket: str) -> Run:
+def run(run_on_bucket: RunOnBucket) -> Run:
     """Return a function that runs a command on the bucket."""
-    usual = {
-        **environ,
-        "COORDINATOR_S3_BUCKET": bucket,
-        "COORDINATOR_S3_PREFIX": "datasets",
-        "COORDINATOR_CORS_ORIGINS": _PAGE,
-        "COORDINATOR_PUBLIC_URL": f"{_OWN}/",
-    }
-
-    async def run(*arguments: str, **changes: str) -> Result:
-        return await to_thread.run_sync(
-            lambda: CliRunner().invoke(main, arguments, env={**usual, **changes})
-        )
-
-    return run
+    return run_on_bucket(COORDINATOR_CORS_ORIGINS=_PAGE, COORDINATOR_PUBLIC_URL=f"{_OWN}/")
 
 
 def _rules(s3: Any, bucket: str) -> list[dict[str, Any]]:

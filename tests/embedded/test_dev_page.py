@@ -13,7 +13,7 @@ from typing import Final
 
 import httpx
 
-from coordinator.settings import read_env_file
+from coordinator.env_files import read_env_file
 
 _PATIENCE_S: Final = 120.0
 _LAST: Final = b"Ctrl-C"

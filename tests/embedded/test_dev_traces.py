@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from coordinator.cli.local import RUN_ENV
+from coordinator.env_files import read_env_file
 from coordinator.sdk import Client
-from coordinator.settings import read_env_file
 
 _PATIENCE_S = 120.0
 _BRANCH = re.compile(r"^(?P<branch>[│├└─ ]*)(?P<name>\S.*?) +(?P<process>service|worker) ")
