@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 
@@ -17,6 +17,7 @@ from coordinator.env_files import read_env_file
 
 _PATIENCE_S: Final = 120.0
 _LAST: Final = b"Ctrl-C"
+_OTHER: Final = "https://other.example"
 
 
 def _environ(home: Path) -> dict[str, str]:
@@ -37,8 +38,15 @@ def _read(descriptor: int) -> str:
     return text.decode()
 
 
-def _printed_by_dev(home: Path, *, on_terminal: bool) -> tuple[str, dict[str, str], httpx.Response]:
-    """Run it, and return what it printed, its settings, and the page that it led to."""
+class _Dev(NamedTuple):
+    printed: str
+    settings: dict[str, str]
+    page: httpx.Response
+    let_in: list[str]  # origins whose pages may send parts to S3
+
+
+def _run_dev(home: Path, *, on_terminal: bool) -> _Dev:
+    """Run it, and return what it printed, and what there was while it ran."""
     reader, writer = pty.openpty() if on_terminal else os.pipe()
     argv = [sys.executable, "-m", "coordinator", "dev"]
     with subprocess.Popen(argv, env=_environ(home), stdout=writer, stderr=writer) as dev:
@@ -47,11 +55,25 @@ def _printed_by_dev(home: Path, *, on_terminal: bool) -> tuple[str, dict[str, st
             printed = _read(reader)
             settings = read_env_file(home / "run.env")
             page = httpx.get(settings["COORDINATOR_URL"])
+            let_in = [origin for origin in _origins(settings) if _lets_in(settings, origin)]
         finally:
             dev.send_signal(signal.SIGINT)
             dev.wait(_PATIENCE_S)
             os.close(reader)
-    return printed, settings, page
+    return _Dev(printed, settings, page, let_in)
+
+
+def _origins(settings: dict[str, str]) -> list[str]:
+    own = settings["COORDINATOR_URL"]
+    return [own, own.replace("127.0.0.1", "localhost"), _OTHER]
+
+
+def _lets_in(settings: dict[str, str], origin: str) -> bool:
+    """Ask S3 as a browser does before a page sends a part (Fetch, CORS-preflight fetch)."""
+    url = f"{settings['COORDINATOR_S3_ENDPOINT']}/{settings['COORDINATOR_S3_BUCKET']}/any"
+    asked = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
+    answer = httpx.options(url, headers=asked)
+    return answer.headers.get("access-control-allow-origin") in {origin, "*"}
 
 
 def _addresses(printed: str) -> list[str]:
@@ -60,8 +82,8 @@ def _addresses(printed: str) -> list[str]:
 
 def test_the_link_has_the_key_on_a_terminal_and_nowhere_else(home: Path) -> None:
     """In the fragment, which browsers send to nobody. A file, a pipe or a log gets none of it."""
-    on_terminal, settings, page = _printed_by_dev(home, on_terminal=True)
-    in_a_pipe, again, _page = _printed_by_dev(home, on_terminal=False)
+    on_terminal, settings, page, let_in = _run_dev(home, on_terminal=True)
+    in_a_pipe, again, *_ = _run_dev(home, on_terminal=False)
 
     url, key = settings["COORDINATOR_URL"], settings["COORDINATOR_API_KEY"]
     assert _addresses(on_terminal) == [f"{url}/#key={key}"]
@@ -70,6 +92,7 @@ def test_the_link_has_the_key_on_a_terminal_and_nowhere_else(home: Path) -> None
     assert page.headers["content-type"].startswith("text/html")
     origin = settings["COORDINATOR_S3_ENDPOINT"]
     assert f"connect-src 'self' {origin}" in page.headers["content-security-policy"]
+    assert let_in == [url, url.replace("127.0.0.1", "localhost")]
     logs = [path for path in home.rglob("*") if path.is_file() and path.suffix == ".log"]
     assert logs
     assert [path for path in logs if key.encode() in path.read_bytes()] == []

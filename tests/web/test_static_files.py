@@ -58,6 +58,24 @@ def test_all_that_a_page_loads_is_served_and_small(page: str) -> None:
     assert 2_000 < sum(sizes) < _MOST_BYTES
 
 
+def test_only_files_that_pages_are_made_of_are_served(tmp_path: Path) -> None:
+    """An editor's copies, notes and types lie beside them at times, and are nobody's business."""
+    names = [
+        "js/a.js",
+        "js/deep/b.css",
+        "js/.a.js",
+        "js/.git/c.js",
+        "js/a.d.ts",
+        "js/notes",
+        "d.js",
+    ]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("any", encoding="utf-8")
+
+    assert sorted(pages.read_files(tmp_path)) == ["js/a.js", "js/deep/b.css"]
+
+
 def test_both_pages_together_are_small() -> None:
     """Who opens one tab after the other has loaded all of it."""
     files = pages.read_files(resources.files("coordinator.web") / "static")
