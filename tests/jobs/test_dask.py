@@ -87,7 +87,7 @@ def test_arguments_show_nowhere(executor: Executor, cluster: DaskProcesses, tmp_
 
 def test_a_stopped_job_is_dropped(executor: Executor, tmp_path: Path) -> None:
     """The scheduler forgets what waited."""
-    pieces = [Slice(n, seconds=0.2) for n in range(50)]
+    pieces = [Slice(n, seconds=0.5) for n in range(50)]
 
     with pytest.raises(StoppedError):
         computed(
@@ -100,7 +100,7 @@ def test_a_stopped_job_is_dropped(executor: Executor, tmp_path: Path) -> None:
         )
     computed(executor, who, [Slice(0), Slice(1)])
 
-    assert len(list(tmp_path.iterdir())) < 25
+    assert len(list(tmp_path.iterdir())) < 10
 
 
 def test_a_killed_worker_changes_nothing(executor: Executor, cluster: DaskProcesses) -> None:
